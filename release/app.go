@@ -1,0 +1,160 @@
+package release
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"zdd/durable"
+)
+
+// An App is one app's folder. The methods that write expect that the caller
+// holds the app's lock.
+type App struct {
+	store *Store
+	name  string
+	dir   string
+}
+
+// App returns the app called name, which need not exist. It creates nothing;
+// its error is an *InvalidName.
+func (s *Store) App(name string) (*App, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	return &App{store: s, name: name, dir: filepath.Join(s.root, "apps", name)}, nil
+}
+
+// Path is the app's folder, or what elem names below it.
+func (a *App) Path(elem ...string) string {
+	return filepath.Join(append([]string{a.dir}, elem...)...)
+}
+
+// Exists reports whether anything is known about the app. A folder that holds
+// a lock alone does not count: a first deploy that failed may leave one.
+func (a *App) Exists() bool {
+	entries, _ := os.ReadDir(a.dir)
+	for _, entry := range entries {
+		if entry.Name() != lockFile {
+			return true
+		}
+	}
+	return false
+}
+
+// Certificate returns the paths of the app's TLS certificate and key,
+// tls/server.crt and tls/server.key, or two empty strings when it has neither.
+// One without the other is an *Invalid error.
+func (a *App) Certificate() (certFile, keyFile string, err error) {
+	certFile, keyFile = a.Path("tls", "server.crt"), a.Path("tls", "server.key")
+	cert, key := isFile(certFile), isFile(keyFile)
+	switch {
+	case cert && key:
+		return certFile, keyFile, nil
+	case cert:
+		return "", "", &Invalid{File: certFile, Message: "a certificate without its key", Hint: fmt.Sprintf("put the key at %q", keyFile)}
+	case key:
+		return "", "", &Invalid{File: keyFile, Message: "a key without its certificate", Hint: fmt.Sprintf("put the certificate at %q", certFile)}
+	}
+	return "", "", nil
+}
+
+// Snippets lists the app's own pieces of nginx configuration, nginx/*.conf, in
+// the order of their names. Hidden files are passed over.
+func (a *App) Snippets() []string {
+	// The pattern has no special character but ours: Open and checkName saw to that.
+	found, _ := filepath.Glob(a.Path("nginx", "[^.]*.conf"))
+	return found
+}
+
+// ChecksFile returns the path of the CHECKS file in force: the one that the
+// settings name, else CHECKS in the app's folder, else "" (the default checks
+// apply). That a file named in the settings exists is for its reader to find.
+func (a *App) ChecksFile(s Settings) string {
+	if s.Checks != "" {
+		return a.resolve(s.Checks)
+	}
+	if file := a.Path("CHECKS"); isFile(file) {
+		return file
+	}
+	return ""
+}
+
+// Environment returns the variables that the app gets: those of the file env
+// in its folder, if there is one, replaced by those of the settings' env_file,
+// replaced by those of the settings' env.
+func (a *App) Environment(s Settings) (Env, error) {
+	var files []string
+	if file := a.Path("env"); isFile(file) {
+		files = append(files, file)
+	}
+	if s.EnvFile != "" {
+		files = append(files, a.resolve(s.EnvFile))
+	}
+	env := Env{}
+	for _, file := range files {
+		vars, err := ReadEnvFile(file)
+		if err != nil {
+			return nil, err
+		}
+		for key, value := range vars {
+			env[key] = value
+		}
+	}
+	for key, value := range s.Env {
+		env[key] = value
+	}
+	return env, nil
+}
+
+// resolve makes a path of the settings absolute: relative ones start in the
+// app's folder.
+func (a *App) resolve(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return a.Path(path)
+}
+
+// Delete removes the app's folder with everything in it. The state goes last
+// but one, so that an interrupted removal is still known as one, and the lock
+// last, so that nobody begins before the end. Somebody who waited for the lock
+// may have made the folder anew by then; that is no error.
+func (a *App) Delete() error {
+	entries, err := os.ReadDir(a.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("removing app %q: %w", a.name, err)
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != stateFile && name != lockFile {
+			if err := os.RemoveAll(a.Path(name)); err != nil {
+				return fmt.Errorf("removing app %q: %w", a.name, err)
+			}
+		}
+	}
+	if err := durable.SyncDir(a.dir); err != nil {
+		return fmt.Errorf("removing app %q: %w", a.name, err)
+	}
+	for _, name := range []string{stateFile, lockFile} {
+		if err := durable.Remove(a.Path(name)); err != nil {
+			return fmt.Errorf("removing app %q: %w", a.name, err)
+		}
+	}
+	if err := os.Remove(a.dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) {
+		return fmt.Errorf("removing app %q: %w", a.name, err)
+	}
+	return durable.SyncDir(filepath.Dir(a.dir))
+}
+
+// isFile reports whether a file, or a link to one, is at path.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
