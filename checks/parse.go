@@ -1,0 +1,248 @@
+package checks
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits of a file. Beyond them it is refused: whatever it is, nobody wrote it
+// by hand.
+const (
+	MaxSize     = 10 << 20 // bytes
+	MaxLine     = 1 << 20  // bytes of one line
+	MaxChecks   = 1000
+	MaxProblems = 100
+	// MaxSetting is the largest value of a setting; a day, if seconds.
+	MaxSetting = 24 * 60 * 60
+)
+
+var (
+	checkPattern   = regexp.MustCompile(`^(https?:)?/`)
+	settingPattern = regexp.MustCompile(`^(WAIT|TIMEOUT|ATTEMPTS)=([0-9]+)(?:[ \t]+#.*)?$`)
+	byteOrderMark  = []byte("\xef\xbb\xbf")
+)
+
+// Parse reads a file in the format of 2014. It never fails: what it cannot use
+// is in the problems, in the order of lines, and when one of them is an error
+// (see Errors) the file must not be used. Name is the File's Source.
+func Parse(name string, content []byte) (File, []Problem) {
+	file := File{Source: name, Wait: DefaultWait, Timeout: DefaultTimeout, Attempts: DefaultAttempts}
+	p := &parser{file: file, seen: map[string]int{}}
+	p.read(content)
+	p.finish()
+	return p.file, p.problems
+}
+
+type parser struct {
+	file     File
+	problems []Problem
+	seen     map[string]int // check as written → its first line
+	legible  bool           // something in the file made sense
+	garbage  int            // first line that made none
+}
+
+func (p *parser) read(content []byte) {
+	if len(content) > MaxSize {
+		p.fail(1+bytes.Count(content[:MaxSize], []byte("\n")), "the file is larger than 10 MB")
+		return
+	}
+	if i := bytes.IndexByte(content, 0); i >= 0 {
+		p.fail(1+bytes.Count(content[:i], []byte("\n")), "a NUL byte: this is a binary file, or text in UTF-16 and not in UTF-8")
+		return
+	}
+	for number, line := range lines(bytes.TrimPrefix(content, byteOrderMark)) {
+		p.line(number, bytes.TrimSpace(line))
+		if len(p.problems) >= MaxProblems {
+			p.fail(number, fmt.Sprintf("more than %d problems: the rest of the file was not read", MaxProblems))
+			return
+		}
+		if len(p.file.Checks) > MaxChecks {
+			p.fail(number, fmt.Sprintf("more than %d checks", MaxChecks))
+			return
+		}
+	}
+}
+
+// lines yields each line with its number. CR LF, LF and a CR alone end a line,
+// and so does the end of the file.
+func lines(content []byte) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		for number := 1; len(content) > 0; number++ {
+			end := bytes.IndexAny(content, "\r\n")
+			if end < 0 {
+				yield(number, content)
+				return
+			}
+			line, rest := content[:end], content[end+1:]
+			if content[end] == '\r' && len(rest) > 0 && rest[0] == '\n' {
+				rest = rest[1:]
+			}
+			if !yield(number, line) {
+				return
+			}
+			content = rest
+		}
+	}
+}
+
+func (p *parser) line(number int, line []byte) {
+	switch {
+	case len(line) == 0:
+		return
+	case line[0] == '#':
+		p.legible = true
+		return
+	case len(line) > MaxLine:
+		p.fail(number, "the line is longer than 1 MB")
+		return
+	case !utf8.Valid(line):
+		p.fail(number, "the line is not valid UTF-8")
+		return
+	}
+	text := string(line)
+	if _, after, found := strings.Cut(text, "{{"); found && strings.Contains(after, "}}") {
+		p.fail(number, "templates in {{ … }} are not supported: write the value itself")
+		return
+	}
+	switch {
+	case checkPattern.MatchString(text):
+		p.check(number, text)
+	case settingPattern.MatchString(text):
+		p.setting(number, text)
+	default:
+		p.other(number, text)
+	}
+}
+
+func (p *parser) check(number int, text string) {
+	p.legible = true
+	word, content := text, ""
+	if i := strings.IndexAny(text, " \t"); i >= 0 {
+		word, content = text[:i], strings.TrimSpace(text[i:])
+	}
+	check, err := parseURL(word)
+	if err != nil {
+		p.fail(number, err.Error())
+		return
+	}
+	check.Line, check.Raw, check.URL, check.Content = number, text, word, content
+	p.file.Checks = append(p.file.Checks, check)
+	p.lint(check)
+}
+
+// parseURL reads the first word of a check. Its fragment is dropped: no client
+// sends one.
+func parseURL(word string) (Check, error) {
+	check := Check{Scheme: "http"}
+	rest := word
+	if scheme, after, found := strings.Cut(word, ":"); found && (scheme == "http" || scheme == "https") {
+		check.Scheme, rest = scheme, after
+	}
+	u, err := url.Parse(rest)
+	if err != nil {
+		return Check{}, fmt.Errorf("%s cannot be requested: %w", quote(word), reason(err))
+	}
+	if strings.HasPrefix(rest, "//") && u.Hostname() == "" {
+		return Check{}, fmt.Errorf("%s has no host after //", quote(word))
+	}
+	if u.User != nil {
+		return Check{}, fmt.Errorf("%s contains a user name: credentials are not supported", quote(word))
+	}
+	if !validHost(u.Host) {
+		return Check{}, fmt.Errorf("%s is not a host name", quote(u.Host))
+	}
+	check.Host = u.Host
+	check.Path = requestPath(u)
+	return check, nil
+}
+
+// requestPath is the path and query of u as they are put into a request.
+func requestPath(u *url.URL) string {
+	path := u.EscapedPath()
+	if path == "" {
+		path = "/"
+	}
+	if u.RawQuery != "" || u.ForceQuery {
+		path += "?" + u.RawQuery
+	}
+	return path
+}
+
+// validHost keeps out what would break the Host header; the empty host is the
+// target's own.
+func validHost(host string) bool {
+	for _, r := range host {
+		if r <= ' ' || r == 0x7f || strings.ContainsRune(`"'<>\^{}|,;()*&$!`, r) || r == '`' {
+			return false
+		}
+	}
+	return true
+}
+
+// reason unwraps the url package's error, which repeats the URL.
+func reason(err error) error {
+	if inner, ok := err.(*url.Error); ok {
+		return inner.Err
+	}
+	return err
+}
+
+func (p *parser) setting(number int, text string) {
+	p.legible = true
+	match := settingPattern.FindStringSubmatch(text)
+	name := match[1]
+	value, err := strconv.Atoi(match[2])
+	if err != nil || value > MaxSetting {
+		p.fail(number, fmt.Sprintf("%s is larger than %d", name, MaxSetting))
+		return
+	}
+	if value == 0 && name != "WAIT" {
+		p.fail(number, fmt.Sprintf("%s is 0: it must be at least 1", name))
+		return
+	}
+	for _, former := range p.file.Settings {
+		if former.Name == name {
+			p.warn(number, fmt.Sprintf("%s stands in line %d already; the last one counts", name, former.Line), "")
+			break
+		}
+	}
+	p.file.Settings = append(p.file.Settings, Setting{Line: number, Name: name, Value: value})
+	switch seconds := time.Duration(value) * time.Second; name {
+	case "WAIT":
+		p.file.Wait = seconds
+	case "TIMEOUT":
+		p.file.Timeout = seconds
+	case "ATTEMPTS":
+		p.file.Attempts = value
+	}
+	p.lintSetting(number, name, value)
+}
+
+// finish gives a file without checks the default one, and says so.
+func (p *parser) finish() {
+	if len(p.file.Checks) > 0 {
+		return
+	}
+	p.file.Checks = []Check{defaultCheck()}
+	if p.garbage > 0 && !p.legible {
+		p.fail(p.garbage, "this is not a CHECKS file: no line of it is a check, a setting or a comment")
+	}
+	if Errors(p.file.Source, p.problems) == nil {
+		p.warn(0, "the file contains no check: the default is used, / answers with a status below 500", "")
+	}
+}
+
+func (p *parser) fail(line int, message string) {
+	p.problems = append(p.problems, Problem{Line: line, Severity: SeverityError, Message: message})
+}
+
+func (p *parser) warn(line int, message, suggestion string) {
+	p.problems = append(p.problems, Problem{Line: line, Severity: SeverityWarning, Message: message, Suggestion: suggestion})
+}

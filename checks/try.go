@@ -1,0 +1,207 @@
+package checks
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"syscall"
+)
+
+// maxRedirects is how many redirects one try follows.
+const maxRedirects = 10
+
+// kind is what a try came to, as far as the next one depends on it.
+type kind int
+
+const (
+	passes      kind = iota
+	refused          // nobody answers: the app is booting, or gone
+	wrongAnswer      // somebody answers, but not what was expected
+	abandoned        // the run ended under the try: nothing is known
+)
+
+// try is one request for a check, redirects included.
+type try struct {
+	kind   kind
+	label  string // short: tries with the same label are counted together
+	detail string // what label leaves out
+	answer *Answer
+}
+
+// step is where a request goes within the target.
+type step struct {
+	scheme, host, path string
+}
+
+func (s step) url() *url.URL {
+	path, query, asked := strings.Cut(s.path, "?")
+	u := &url.URL{Scheme: s.scheme, Host: s.host, RawPath: path, RawQuery: query, ForceQuery: asked && query == ""}
+	// A path that does not unescape was refused by Parse.
+	u.Path, _ = url.PathUnescape(path)
+	return u
+}
+
+// contact is what is known of the connection that a request uses.
+type contact struct {
+	made atomic.Bool
+	conn atomic.Pointer[conn] // nil with a transport that is not ours
+}
+
+func (m *contact) tls() bool {
+	c := m.conn.Load()
+	return c != nil && c.speaksTLS()
+}
+
+// try asks once, for at most the file's Timeout.
+func (p *prober) try(parent context.Context, check Check) try {
+	ctx, cancel := context.WithTimeout(parent, p.file.timeout())
+	defer cancel()
+	var met contact
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		met.made.Store(true)
+		if c, ours := info.Conn.(*conn); ours {
+			met.conn.Store(c)
+		}
+		p.reach()
+	}})
+	at := step{check.Scheme, check.Host, check.Path}
+	at.scheme = cmp.Or(at.scheme, "http")
+	at.host = cmp.Or(at.host, p.target.Host, p.target.Address)
+	for range maxRedirects + 1 {
+		response, err := p.transport.RoundTrip(p.request(ctx, at))
+		if err != nil {
+			return p.ended(parent, ctx, &met, broken(err, &met))
+		}
+		next, redirected := redirect(response, check)
+		if !redirected {
+			t, err := judge(response, check, cancel)
+			if err != nil {
+				return p.ended(parent, ctx, &met, t)
+			}
+			return t
+		}
+		answer := newAnswer(response)
+		_ = response.Body.Close()
+		at, err = p.follow(at, next)
+		if err != nil {
+			return try{kind: wrongAnswer, label: "redirect that is not followed", detail: err.Error(), answer: answer}
+		}
+	}
+	return try{
+		kind:   wrongAnswer,
+		label:  "redirects without end",
+		detail: fmt.Sprintf("redirected more than %d times, last to %s", maxRedirects, printable(at.url().String(), 200)),
+	}
+}
+
+// request never leaves the target: the address is in the URL, the host only in
+// the header.
+func (p *prober) request(ctx context.Context, at step) *http.Request {
+	u := at.url()
+	u.Scheme = "http"
+	if p.target.Address != "" {
+		u.Host = p.target.Address
+	}
+	header := http.Header{
+		"Accept":          {"*/*"},
+		"Accept-Encoding": {"gzip, deflate"},
+		"User-Agent":      {"zdd-checks"},
+	}
+	if at.scheme == "https" {
+		header.Set("X-Forwarded-Proto", "https")
+	}
+	r := &http.Request{Method: http.MethodGet, URL: u, Host: at.host, Header: header, Close: true, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	return r.WithContext(ctx)
+}
+
+// redirect returns where the response sends the client, unless the check takes
+// the response as it is.
+func redirect(r *http.Response, check Check) (*url.URL, bool) {
+	switch r.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	default:
+		return nil, false
+	}
+	if check.Status.Contains(r.StatusCode) || r.Header.Get("Location") == "" {
+		return nil, false
+	}
+	u, err := url.Parse(r.Header.Get("Location"))
+	if err != nil {
+		return nil, false
+	}
+	return u, true
+}
+
+// follow takes the redirect from a step to a location if it stays on the host.
+// The port is not compared: apps behind a proxy are often wrong about it.
+func (p *prober) follow(at step, location *url.URL) (step, error) {
+	base := at.url()
+	u := base.ResolveReference(location)
+	shown := printable(u.String(), 200)
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return at, fmt.Errorf("redirected to %s", shown)
+	case !strings.EqualFold(strings.TrimSuffix(u.Hostname(), "."), strings.TrimSuffix(base.Hostname(), ".")):
+		return at, fmt.Errorf("redirected from host %s to another host, %s: %s", quote(base.Hostname()), quote(u.Hostname()), shown)
+	case u.Scheme == "https" && at.scheme == "http" && !p.target.HTTPS:
+		return at, fmt.Errorf("redirected to %s, but the app has no certificate; a check of https://%s/ is told to the app as https", shown, printable(base.Hostname(), 60))
+	}
+	return step{u.Scheme, at.host, requestPath(u)}, nil
+}
+
+// broken classifies a request without an answer.
+func broken(err error, met *contact) try {
+	if met.tls() {
+		return try{kind: wrongAnswer, label: "TLS instead of plain HTTP", detail: "the app must speak plain HTTP on its port: TLS ends at the front door"}
+	}
+	for _, known := range silences {
+		if errors.Is(err, known.err) {
+			return try{kind: refused, label: known.label}
+		}
+	}
+	detail := printable(err.Error(), 200)
+	if !met.made.Load() {
+		return try{kind: refused, label: "no connection", detail: detail}
+	}
+	return try{kind: wrongAnswer, label: "answer that is not valid HTTP", detail: detail}
+}
+
+// silences are the errors of a target that does not answer at all.
+var silences = []struct {
+	err   error
+	label string
+}{
+	{syscall.ECONNREFUSED, "connection refused"},
+	{syscall.ECONNRESET, "connection reset"},
+	{syscall.EPIPE, "connection reset"},
+	{syscall.EHOSTUNREACH, "host unreachable"},
+	{syscall.ENETUNREACH, "no route to the network"},
+	{io.EOF, "connection closed without an answer"},
+	{io.ErrUnexpectedEOF, "connection closed within the answer"},
+}
+
+// ended is t, unless what broke the request was that its time ran out or that
+// the run was cancelled.
+func (p *prober) ended(parent, ctx context.Context, met *contact, t try) try {
+	what := "no whole answer"
+	if !met.made.Load() {
+		what = "no connection"
+	}
+	switch {
+	case parent.Err() != nil:
+		t.kind, t.label, t.detail = abandoned, what+" before the time was up", ""
+	case met.tls():
+		// It waits for a handshake that will not come; that it is slow as well
+		// is no news.
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		t.label, t.detail = what+" within "+seconds(p.file.timeout()), ""
+	}
+	return t
+}
