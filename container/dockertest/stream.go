@@ -1,0 +1,84 @@
+package dockertest
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// wait answers its header at once, so that the caller knows that no exit is
+// missed from then on, and its body when the time has come.
+func (e *Engine) wait(w http.ResponseWriter, r *http.Request) {
+	c := e.get(w, r)
+	if c == nil {
+		return
+	}
+	condition := r.URL.Query().Get("condition")
+	e.mu.Lock()
+	up := c.state == stateRunning || c.state == stateRestarting
+	exit, gone := c.exit, c.gone
+	e.mu.Unlock()
+
+	var ended <-chan struct{} = exit
+	switch {
+	case condition == "removed":
+		ended = gone
+	case condition != "next-exit" && !up:
+		ended = closedChannel
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusOK)
+	_ = http.NewResponseController(w).Flush()
+	select {
+	case <-ended:
+	case <-gone:
+	case <-r.Context().Done():
+		return
+	}
+	e.mu.Lock()
+	code := c.exitCode
+	e.mu.Unlock()
+	_, _ = w.Write([]byte(`{"StatusCode":` + strconv.Itoa(code) + "}\n"))
+}
+
+var closedChannel = func() <-chan struct{} {
+	closed := make(chan struct{})
+	close(closed)
+	return closed
+}()
+
+// logs sends what was written so far.
+func (e *Engine) logs(w http.ResponseWriter, r *http.Request) {
+	c := e.get(w, r)
+	if c == nil {
+		return
+	}
+	count, err := strconv.Atoi(r.URL.Query().Get("tail"))
+	if err != nil {
+		count = -1
+	}
+	w.WriteHeader(http.StatusOK)
+	c.output.last(w, count)
+}
+
+// attach takes the connection over, as the engine does.
+func (e *Engine) attach(w http.ResponseWriter, r *http.Request) {
+	c := e.get(w, r)
+	if c == nil {
+		return
+	}
+	connection, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	defer connection.Close()
+	_, _ = buffered.WriteString("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\n" +
+		"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+	if buffered.Flush() != nil {
+		return
+	}
+	select {
+	case <-c.output.attach(connection):
+	case <-c.gone:
+	}
+}

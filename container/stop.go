@@ -1,0 +1,63 @@
+package container
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+)
+
+// Stop ends the instances, all at once: the image's stop signal (SIGTERM
+// unless it says otherwise), then SIGKILL after grace, which is rounded up to
+// seconds; 0 kills at once. The engine does not bring them back, not even
+// after a reboot, whatever Promote said. An instance that has ended or is gone
+// is no error.
+func (e *Engine) Stop(ctx context.Context, instances []Instance, grace time.Duration) error {
+	return each(instances, func(i int) error {
+		err := e.api.ContainerStop(ctx, instances[i].ID, container.StopOptions{Timeout: seconds(grace)})
+		if err != nil && !errdefs.IsNotFound(err) {
+			return fmt.Errorf("stopping container %q: %w", instances[i].Name, e.typed(err))
+		}
+		return nil
+	})
+}
+
+// Remove deletes the instances with their anonymous volumes, running or not.
+// Their labels are read again first: what is not this root's is left alone,
+// and an error (*NameTaken). One that is gone already is none.
+func (e *Engine) Remove(ctx context.Context, instances []Instance) error {
+	return each(instances, func(i int) error {
+		found, err := e.api.ContainerInspect(ctx, instances[i].ID)
+		if errdefs.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("looking at container %q: %w", instances[i].Name, e.typed(err))
+		}
+		if owner := found.Config.Labels[labelRoot]; owner != e.root {
+			return &NameTaken{Kind: "container", Name: instances[i].Name, Root: owner}
+		}
+		return e.remove(ctx, instances[i])
+	})
+}
+
+// remove returns when the container is gone, whoever removed it.
+func (e *Engine) remove(ctx context.Context, instance Instance) error {
+	err := e.api.ContainerRemove(ctx, instance.ID, container.RemoveOptions{RemoveVolumes: true, Force: true})
+	if errdefs.IsConflict(err) {
+		// The engine is at it for someone else, and the name is taken until
+		// it has finished.
+		done, failed := e.api.ContainerWait(ctx, instance.ID, container.WaitConditionRemoved)
+		select {
+		case <-done:
+			err = nil
+		case err = <-failed:
+		}
+	}
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("removing container %q: %w", instance.Name, e.typed(err))
+	}
+	return nil
+}
