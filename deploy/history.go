@@ -1,0 +1,71 @@
+package deploy
+
+import (
+	"time"
+
+	"zdd/release"
+)
+
+// entry is the line of history that the move leaves.
+func (m *move) entry(outcome release.Outcome) release.Entry {
+	entry := release.Entry{
+		Time: time.Now().UTC(), Kind: m.kind, Release: m.target.Number, Image: m.target.Image,
+		ImageID: m.target.ImageID, Outcome: outcome, Seconds: time.Since(m.begun).Seconds(),
+		By: m.Holder.User + "@" + m.Holder.Host, Serving: m.state.Live,
+	}
+	if !m.switched.IsZero() {
+		entry.LiveSeconds = m.switched.Sub(m.begun).Seconds()
+	}
+	return entry
+}
+
+// recordDone writes the success down, before the journal is closed: a command
+// that is killed in between is finished by the next one, which looks first
+// whether it is written already.
+func (m *move) recordDone() {
+	if m.recorded() {
+		return
+	}
+	entry := m.entry(release.Done)
+	entry.From = m.state.Previous
+	entry.Drained, entry.Open = m.drained.Closed, m.drained.Connections
+	m.append(entry)
+}
+
+func (m *move) recorded() bool {
+	entries, err := m.app.History()
+	if err != nil || len(entries) == 0 {
+		return false
+	}
+	last := entries[len(entries)-1]
+	return last.Kind == m.kind && last.Release == m.target.Number && last.Time.After(m.begun)
+}
+
+// recordUndone writes down that an interrupted move was undone.
+func (m *move) recordUndone() {
+	entry := m.entry(release.Undone)
+	entry.From = m.state.Live
+	entry.Step, entry.Error = string(StepRecover), "the command did not come to its end"
+	m.append(entry)
+}
+
+// recordFailure writes the failure of a move down, if it got as far as to
+// change something.
+func (m *move) recordFailure(failure *Error) {
+	if m.appLock == nil || m.gone || m.kind == release.KindRecover || m.target.Number == 0 {
+		return
+	}
+	outcome := release.Failed
+	if failure.Exit == ExitInterrupted {
+		outcome = release.Interrupted
+	}
+	entry := m.entry(outcome)
+	entry.From, entry.Step, entry.Error = m.state.Live, string(failure.Step), headline(failure.Err)
+	m.append(entry)
+}
+
+func (m *move) append(entry release.Entry) {
+	if err := m.app.Append(entry); err != nil {
+		m.warn(m.step, err)
+	}
+}

@@ -1,0 +1,289 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/docker/go-units"
+	"golang.org/x/sys/unix"
+
+	"zdd/checks"
+	"zdd/container"
+	"zdd/release"
+)
+
+// MinFreeDisk is how many bytes must be free where the engine keeps images and
+// where zdd keeps its files: a deploy is refused below it, because a disk that
+// fills up in its middle hurts the live release too.
+const MinFreeDisk = 256 << 20
+
+// resolve finds out what exactly is to be deployed, and registers it as the
+// next release.
+func (m *move) resolve(ctx context.Context, request Request) error {
+	return m.run(ctx, StepResolve, func(ctx context.Context) (string, error) {
+		target, err := m.describe()
+		if err != nil {
+			return "", err
+		}
+		if err := m.refuseFullDisk(ctx); err != nil {
+			return "", err
+		}
+		image, err := m.image(ctx, request)
+		if err != nil {
+			return "", err
+		}
+		target.Image, target.ImageID, target.Digest = image.Ref, image.ID, image.Digest
+		target.Pulled = image.Pulled || m.pulledBefore(image)
+		target.Port = portOf(target.Settings, image)
+		if err := m.register(ctx, target); err != nil {
+			return "", err
+		}
+		if request.BuildDir != "" {
+			if err := m.dropBuild(ctx); err != nil {
+				return "", err
+			}
+		}
+		return fmt.Sprintf("release %d is %s, port %d", target.Number, shortID(image.ID), target.Port), nil
+	})
+}
+
+// describe reads all that a release is made of but its image.
+func (m *move) describe() (release.Release, error) {
+	settings := m.settings.WithDefaults()
+	number, err := m.nextNumber()
+	if err != nil {
+		return release.Release{}, err
+	}
+	target := release.Release{
+		App: m.name, Number: number, Settings: settings,
+		Created: m.begun.UTC(), By: m.Holder.User + "@" + m.Holder.Host,
+	}
+	if target.Env, err = m.app.Environment(settings); err != nil {
+		return target, err
+	}
+	target.Checks, target.ChecksSource, err = m.readChecks(settings)
+	return target, err
+}
+
+// nextNumber is a number that no release has, whatever the state says.
+func (m *move) nextNumber() (int, error) {
+	numbers, err := m.app.Releases()
+	if err != nil || len(numbers) == 0 {
+		return m.state.Next, err
+	}
+	return max(m.state.Next, numbers[len(numbers)-1]+1), nil
+}
+
+// readChecks returns the CHECKS file in force, "" when there is none, and
+// where it stands. A broken one is refused with its line, before anything runs.
+func (m *move) readChecks(settings release.Settings) (content, source string, err error) {
+	path := m.app.ChecksFile(settings)
+	if path == "" {
+		return "", "", nil
+	}
+	unreadable := "name a CHECKS file that can be read: --checks FILE"
+	file, err := os.Open(path)
+	if err != nil {
+		return "", "", usage(unreadable, "reading the CHECKS file: %w", err)
+	}
+	defer file.Close()
+	bytes, err := io.ReadAll(io.LimitReader(file, checks.MaxSize+1))
+	if err != nil {
+		return "", "", usage(unreadable, "reading the CHECKS file: %w", err)
+	}
+	_, problems := checks.Parse(path, bytes)
+	if err := checks.Errors(path, problems); err != nil {
+		return "", "", err
+	}
+	for _, problem := range problems {
+		m.warn(StepResolve, fmt.Errorf("%s: %s", path, problem))
+	}
+	return string(bytes), path, nil
+}
+
+func (m *move) refuseFullDisk(ctx context.Context) error {
+	if free, known := m.Engine.FreeDisk(ctx); known && free < MinFreeDisk {
+		return fullDisk("the Docker engine's data", free)
+	}
+	var stat unix.Statfs_t
+	if err := unix.Statfs(m.Store.Root(), &stat); err != nil {
+		return fmt.Errorf("asking for the free space of %q: %w", m.Store.Root(), err)
+	}
+	if free := stat.Bavail * uint64(stat.Bsize); free < MinFreeDisk {
+		return fullDisk(m.Store.Root(), free)
+	}
+	return nil
+}
+
+func fullDisk(of string, free uint64) error {
+	return usage("free some space, for example by: docker image prune",
+		"the disk of %s has %s free, less than the %s that a deploy needs",
+		of, units.BytesSize(float64(free)), units.BytesSize(MinFreeDisk))
+}
+
+// image builds, finds or pulls the release's image.
+func (m *move) image(ctx context.Context, request Request) (container.Image, error) {
+	if request.BuildDir != "" {
+		return m.build(ctx, request.BuildDir)
+	}
+	return m.Engine.Resolve(ctx, request.Image, request.Pull, func(progress container.Progress) {
+		m.Progress(StepResolve, progress.String())
+	})
+}
+
+// build builds the image under a name that goes once the release has its own.
+// A killed build leaves that name to the next one.
+func (m *move) build(ctx context.Context, dir string) (container.Image, error) {
+	m.undo.add("the build", m.dropBuild)
+	image, err := m.Engine.Build(ctx, dir, buildTag(m.name), m.Output)
+	image.Ref = "build of " + dir
+	return image, err
+}
+
+func (m *move) dropBuild(ctx context.Context) error {
+	return m.Engine.Untag(ctx, buildTag(m.name))
+}
+
+// register makes target the deploy in progress: first the journal, then what
+// the journal lets a later command find and undo.
+func (m *move) register(ctx context.Context, target release.Release) error {
+	m.target, m.slot = target, m.idleSlot()
+	if err := m.refuseForeignTag(ctx); err != nil {
+		return err
+	}
+	if err := m.openJournal(target.Number + 1); err != nil {
+		return err
+	}
+	m.undo.add("the release", m.dropRelease)
+	if err := m.app.SaveRelease(target); err != nil {
+		return err
+	}
+	if err := m.Engine.Tag(ctx, target.ImageID, imageTag(m.name, target.Number)); err != nil {
+		return err
+	}
+	return m.claim(ctx)
+}
+
+// refuseForeignTag wants the tag of the next release to be nobody's: numbers
+// are given once, so a tag that is there is of another root with an app of
+// this name, or left of one that is lost.
+func (m *move) refuseForeignTag(ctx context.Context) error {
+	tag := imageTag(m.name, m.target.Number)
+	_, err := m.Engine.TaggedImage(ctx, tag)
+	switch {
+	case is[*container.NoImage](err):
+		return nil
+	case err != nil:
+		return err
+	default:
+		return usage("choose another name for the app; if no other root of zdd has one of this name: docker image rm "+tag,
+			"the image tag %s is taken, and not by this root", tag)
+	}
+}
+
+// dropRelease forgets the target, and its image where that is nobody else's.
+func (m *move) dropRelease(ctx context.Context) error {
+	return m.forgetRelease(ctx, m.target.Number)
+}
+
+// openJournal writes down that a move to m.target has begun.
+func (m *move) openJournal(next int) error {
+	m.state.Next = next
+	m.state.Deploy = &release.Journal{
+		Kind: m.kind, Release: m.target.Number, Slot: m.slot, Phase: release.Started,
+		Image: m.target.Image, Started: m.begun.UTC(), Holder: m.Holder,
+	}
+	if m.change != nil {
+		m.state.Deploy.Settings = &m.settings
+	}
+	m.undo.addLast("the journal", m.closeJournal)
+	return m.app.SaveState(m.state)
+}
+
+// idleSlot is where the next release goes.
+func (m *move) idleSlot() release.Slot {
+	if m.state.Live == 0 {
+		return release.Blue
+	}
+	return m.state.Slot.Other()
+}
+
+// choose takes an older release as the target of a rollback.
+func (m *move) choose(ctx context.Context, number int) error {
+	return m.run(ctx, StepResolve, func(ctx context.Context) (string, error) {
+		if m.state.Live == 0 {
+			return "", usage("deploy it first: zdd deploy "+m.name+" IMAGE", "app %q has no live release to roll back from", m.name)
+		}
+		if number == 0 {
+			number = m.state.Previous
+		}
+		if number == 0 {
+			return "", usage("see what there is: zdd history "+m.name, "app %q has no release before the live one", m.name)
+		}
+		if number == m.state.Live {
+			return "", usage("see what there is: zdd history "+m.name, "release %d of %q is live already", number, m.name)
+		}
+		target, err := m.app.Release(number)
+		if err != nil {
+			return "", err
+		}
+		image, err := m.Engine.TaggedImage(ctx, imageTag(m.name, number))
+		if err != nil {
+			return "", fmt.Errorf("finding the image of release %d: %w", number, err)
+		}
+		if image.ID != target.ImageID {
+			return "", usage("deploy it again under its own name: zdd deploy "+m.name+" "+target.Image,
+				"the tag %s no longer names the image of release %d", imageTag(m.name, number), number)
+		}
+		m.target, m.slot = target, m.idleSlot()
+		if err := m.openJournal(m.state.Next); err != nil {
+			return "", err
+		}
+		if err := m.claim(ctx); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("release %d (%s) of %s", number, target.Image, target.Created.Local().Format(time.DateTime)), nil
+	})
+}
+
+// portOf is the port of the settings, else the one that the image exposes,
+// else release.DefaultPort.
+func portOf(settings release.Settings, image container.Image) int {
+	switch {
+	case settings.Port != 0:
+		return settings.Port
+	case len(image.Ports) == 1:
+		return image.Ports[0]
+	default:
+		return release.DefaultPort
+	}
+}
+
+// imageTag is the tag that keeps the image of a release.
+func imageTag(app string, number int) string {
+	return fmt.Sprintf("zdd/%s:%d", app, number)
+}
+
+// buildTag is the tag of an image that is being built.
+func buildTag(app string) string { return "zdd/" + app + ":build" }
+
+// shortID is an image ID as people write it.
+func shortID(id string) string {
+	const prefix, length = "sha256:", 12
+	if len(id) >= len(prefix)+length {
+		return id[:len(prefix)+length]
+	}
+	return id
+}
+
+// pulledBefore says whether an earlier release that is kept was pulled by zdd
+// under the same name: the last of them takes it away.
+func (m *move) pulledBefore(image container.Image) bool {
+	pulled, err := m.anyKept(func(earlier release.Release) bool {
+		return earlier.Pulled && earlier.Image == image.Ref && earlier.ImageID == image.ID
+	})
+	return err == nil && pulled
+}
