@@ -1,0 +1,261 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"zdd/testdata/load"
+)
+
+// load puts clients on the host's app; they are stopped with the test.
+func (h *host) load(config load.Config) *load.Run {
+	h.t.Helper()
+	config.Address, config.Host = h.addr, h.app+".localhost"
+	run, err := load.Start(h.t.Context(), config)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { run.Stop() })
+	return run
+}
+
+// assertLossless wants both ends to agree that every request was answered,
+// once, by a release that was allowed to.
+func (h *host) assertLossless(run *load.Run) load.Report {
+	h.t.Helper()
+	report := run.Stop()
+	compared, err := report.Compare(h.ids)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if report.Lost != 0 || report.Unchecked != 0 || report.Answered == 0 || !compared.Clean() {
+		h.t.Errorf("requests were lost:\n%s\n%s", report, compared)
+	}
+	h.t.Logf("%d requests sent, %d answered, %d lost", report.Sent, report.Answered, report.Lost)
+	return report
+}
+
+// assertNoAnswerBefore wants the version's first answer to come after its
+// checks had passed, by the events of its deploy.
+func assertNoAnswerBefore(t *testing.T, report load.Report, version string, deploy result) {
+	t.Helper()
+	answers, ok := report.Version(version)
+	if !ok {
+		t.Errorf("%s has answered nobody", version)
+		return
+	}
+	for line := range strings.Lines(deploy.stdout) {
+		var event struct {
+			Time         time.Time
+			Step, Status string
+		}
+		if err := json.Unmarshal([]byte(line), &event); err != nil {
+			t.Fatal(err)
+		}
+		if event.Step == "check" && event.Status == "done" {
+			if answers.First.Before(event.Time) {
+				t.Errorf("%s answered at %s, before its checks passed at %s", version, answers.First, event.Time)
+			}
+			return
+		}
+	}
+	t.Errorf("the checks of %s never passed:\n%s", version, deploy.stdout)
+}
+
+// TestDeploy_losesNoRequestInTwentyDeploys is the promise: clients that never
+// retry, through twenty deploys, half of them with slow requests, slow uploads,
+// streams and websockets open.
+func TestDeploy_losesNoRequestInTwentyDeploys(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	image := h.image()
+	deploy := func(n int) result {
+		return h.must("deploy", h.app, image, "--env", fmt.Sprintf("VERSION=v%d", n), "--json")
+	}
+	h.must("deploy", h.app, image, "--env", "VERSION=v0", "--env", "IDS=/ids", "--volume", h.ids+":/ids", "--drain", "3s")
+
+	run := h.load(load.Config{Clients: 64})
+	events := map[string]result{}
+	for n := 1; n <= 10; n++ {
+		events[fmt.Sprintf("v%d", n)] = deploy(n)
+	}
+	slow := h.load(load.Config{
+		Clients: -1, SlowUploads: 4, SlowAnswers: 4, Streams: 2, Websockets: 2, StreamTime: 2 * time.Second,
+	})
+	for n := 11; n <= 20; n++ {
+		events[fmt.Sprintf("v%d", n)] = deploy(n)
+	}
+
+	report := h.assertLossless(run)
+	for version, deploy := range events {
+		assertNoAnswerBefore(t, report, version, deploy)
+	}
+	slowReport := slow.Stop()
+	if slowReport.Lost != 0 || slowReport.Unchecked != 0 || slowReport.Answered == 0 {
+		t.Errorf("slow requests were lost:\n%s", slowReport)
+	}
+	h.assertServes("v20", 21)
+}
+
+// TestLoad_losesRequestsWithoutZdd is the control: the same clients, on the
+// same nginx, lose requests when a deploy is a plain reload and a stop.
+func TestLoad_losesRequestsWithoutZdd(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	naive := newNaiveHost(t, h)
+	run := h.load(load.Config{Clients: 64, SlowAnswers: 4, Limit: time.Minute})
+	for range 20 {
+		naive.deploy()
+		if run.Report().Lost > 0 {
+			break
+		}
+	}
+	report := run.Stop()
+	if report.Lost == 0 {
+		t.Fatalf("nothing was lost: the harness is blind\n%s", report)
+	}
+	t.Logf("%d of %d requests lost without zdd: %v", report.Lost, report.Sent, report.Reasons)
+}
+
+// naiveHost deploys as a shell script would: start, rewrite, reload, stop.
+type naiveHost struct {
+	*host
+	conf string
+	app  *os.Process
+	n    int
+}
+
+func newNaiveHost(t *testing.T, h *host) *naiveHost {
+	naive := &naiveHost{host: h, conf: filepath.Join(h.root, "naive.conf")}
+	naive.deploy()
+	t.Cleanup(func() {
+		naive.nginx("-s", "stop")
+		naive.stop()
+		eventually(t, "the naive nginx has ended", func() bool { return len(h.processes()) == 0 })
+	})
+	return naive
+}
+
+func (n *naiveHost) nginx(args ...string) {
+	n.t.Helper()
+	args = append([]string{"-e", n.root + "/naive.log", "-p", n.root, "-c", n.conf}, args...)
+	if out, err := exec.Command("nginx", args...).CombinedOutput(); err != nil {
+		n.t.Errorf("nginx %v: %v\n%s", args, err, out)
+	}
+}
+
+func (n *naiveHost) stop() {
+	_ = n.process().Kill()
+	_, _ = n.process().Wait()
+}
+
+func (n *naiveHost) process() *os.Process { return n.app }
+
+func (n *naiveHost) deploy() {
+	n.t.Helper()
+	n.n++
+	address := freeAddress(n.t)
+	ip, port, _ := strings.Cut(address, ":")
+	next := exec.Command(binary(n.t, "app"))
+	next.Env = []string{"LISTEN=" + ip, "PORT=" + port, "VERSION=v" + strconv.Itoa(n.n), "ON_TERM=exit"}
+	next.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := next.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	go func() { _ = next.Wait() }()
+	content := fmt.Sprintf(`pid %[1]s/naive.pid; error_log %[1]s/naive.log;
+events { worker_connections 1024; }
+http { access_log off; client_body_temp_path %[1]s/naive-body; proxy_temp_path %[1]s/naive-proxy;
+fastcgi_temp_path %[1]s/naive-f; uwsgi_temp_path %[1]s/naive-u; scgi_temp_path %[1]s/naive-s;
+server { listen %[2]s; location / { proxy_pass http://%[3]s; } } }
+`, n.root, n.addr, address)
+	if err := os.WriteFile(n.conf, []byte(content), 0o600); err != nil {
+		n.t.Fatal(err)
+	}
+	former := n.app
+	n.app = next.Process
+	if former == nil {
+		n.nginx()
+	} else {
+		n.nginx("-s", "reload")
+		_ = former.Kill()
+	}
+	eventually(n.t, "the new app answers", func() bool {
+		status, version, _ := n.get("/")
+		return status == 200 && version == "v"+strconv.Itoa(n.n)
+	})
+}
+
+// TestDeploy_losesNoRequestToAnAppThatDiesAtOnce has a release that does not
+// finish anything on SIGTERM: only the drain can save its requests.
+func TestDeploy_losesNoRequestToAnAppThatDiesAtOnce(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	image := h.image("ON_TERM=exit")
+	h.must("deploy", h.app, image, "--env", "VERSION=v0", "--env", "IDS=/ids", "--volume", h.ids+":/ids", "--replicas", "2")
+	run := h.load(load.Config{Clients: 16, SlowUploads: 8, SlowAnswers: 4})
+	for n := 1; n <= 4; n++ {
+		h.must("deploy", h.app, image, "--env", fmt.Sprintf("VERSION=v%d", n))
+	}
+	h.must("rollback", h.app)
+	h.assertLossless(run)
+	h.assertServes("v3", 4)
+}
+
+// TestDeploy_losesNoRequestWhenTheSiteChanges changes domains, port and
+// replicas under load: each is a reload of nginx.
+func TestDeploy_losesNoRequestWhenTheSiteChanges(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	image := h.image("IDS=/ids", "VERSION=v1")
+	own := h.app + ".localhost"
+	h.must("deploy", h.app, image, "--volume", h.ids+":/ids", "--domain", own, "--drain", "3s")
+	run := h.load(load.Config{Clients: 32, Websockets: 2})
+	// A slow answer that ends in the very moment of a reload is not announced as
+	// the connection's last: these clients look before they send again.
+	slow := h.load(load.Config{Clients: -1, SlowAnswers: 2, Pause: 100 * time.Millisecond, KeepAlive: time.Millisecond})
+	h.must("deploy", h.app, image, "--domain", own, "--domain", "www.example.test")
+	h.must("deploy", h.app, image, "--port", "7000")
+	h.must("deploy", h.app, image, "--replicas", "3")
+	h.must("deploy", h.app, image, "--replicas", "1", "--switch", "reload")
+	h.must("deploy", h.app, image, "--switch", "flag")
+	h.assertLossless(run)
+	h.assertLossless(slow)
+	if status, _, _ := h.ask("www.example.test", "/"); status != 200 {
+		t.Errorf("the new domain answers %d", status)
+	}
+	if status, _, _ := h.ask("unknown.example.test", "/"); status != 404 {
+		t.Errorf("an unknown host answers %d, want 404", status)
+	}
+	h.assertServes("v1", 6)
+}
+
+// TestDeploy_losesNoRequestWhenReleasesFail lets one release after the other
+// fail in its own way, under load.
+func TestDeploy_losesNoRequestWhenReleasesFail(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	checks := filepath.Join(h.root, "CHECKS")
+	if err := os.WriteFile(checks, []byte("WAIT=1\nTIMEOUT=1\nATTEMPTS=2\n/healthz ok\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.must("deploy", h.app, h.image("VERSION=v1", "IDS=/ids"), "--volume", h.ids+":/ids", "--checks", checks)
+	run := h.load(load.Config{Clients: 32, SlowAnswers: 2, Allowed: []string{"v1"}})
+	for _, broken := range [][]string{
+		{"VERSION=bad", "IDS=/ids", "STATUS=500"},
+		{"VERSION=bad", "IDS=/ids", "ON_START=exit:3"},
+		{"VERSION=bad", "IDS=/ids", "LISTEN=never"},
+	} {
+		h.wants(5, "deploy", h.app, h.image(broken...))
+		h.assertServes("v1", 1)
+	}
+	h.assertLossless(run)
+}
