@@ -2,7 +2,6 @@ package checks
 
 import (
 	"bufio"
-	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
@@ -33,69 +32,45 @@ var errTooLong = fmt.Errorf("the text is not in the first %d MiB", maxBody>>20)
 
 // judge decides whether the response passes, and closes it. Cancel ends the
 // request. The error is that of reading the body, and leaves the decision open.
-func judge(r *http.Response, check Check, cancel context.CancelFunc) (try, error) {
+func (p *prober) judge(r *http.Response, index int, cancel context.CancelFunc) (try, error) {
 	defer r.Body.Close()
+	check := p.file.Checks[index]
 	answer := newAnswer(r)
 	if !check.Status.Contains(r.StatusCode) {
 		timer := time.AfterFunc(excerptPatience, cancel)
 		defer timer.Stop()
 		body, _ := decoded(r)
 		answer.body, _ = io.ReadAll(io.LimitReader(body, maxKept))
-		return try{kind: wrongAnswer, label: fmt.Sprint(r.StatusCode), answer: answer}, nil
+		return try{kind: wrongAnswer, label: fmt.Sprint(r.StatusCode), missing: check.Status.String(), answer: answer}, nil
 	}
-	if check.Content == "" {
+	wanted := expectations(check, p.patterns[index])
+	if len(wanted) == 0 {
 		return try{kind: passes, answer: answer}, nil
 	}
-	body, err := decoded(r)
-	if err == nil {
-		var found bool
-		found, answer.body, err = search(body, check.Content)
+	decodedBody, err := decoded(r)
+	page := newPage(decodedBody, len(wanted) > 1)
+	for _, want := range wanted {
+		found := false
+		near := ""
+		if err == nil {
+			found, near, err = want.in(page)
+		}
+		answer.body = page.beginning()
 		if found {
-			return try{kind: passes, answer: answer}, nil
+			continue
 		}
-	}
-	t := try{kind: wrongAnswer, label: fmt.Sprintf("%d without the expected text", r.StatusCode), answer: answer}
-	if err == nil {
-		return t, nil
-	}
-	t.detail = printable(err.Error(), 200)
-	if errors.Is(err, errTooLong) {
-		return t, nil
-	}
-	t.label = "body that broke off"
-	return t, err
-}
-
-// search looks for text in what r holds, up to maxBody, and returns at the
-// first match. It also returns the beginning of the body. That the body is
-// longer than maxBody is an error.
-func search(r io.Reader, text string) (found bool, beginning []byte, err error) {
-	needle := []byte(text)
-	window := make([]byte, 0, searchStep+len(needle))
-	for total := 0; ; {
-		n, err := r.Read(window[len(window):cap(window)])
-		window = window[:len(window)+n]
-		if room := maxKept - len(beginning); room > 0 {
-			fresh := window[len(window)-n:]
-			beginning = append(beginning, fresh[:min(n, room)]...)
+		t := try{kind: wrongAnswer, label: fmt.Sprintf("%d without %s", r.StatusCode, want.short), missing: want.what, near: near, answer: answer}
+		if err == nil {
+			return t, nil
 		}
-		if bytes.Contains(window, needle) {
-			return true, beginning, nil
+		t.detail = printable(err.Error(), 200)
+		if errors.Is(err, errTooLong) {
+			return t, nil
 		}
-		total += n
-		switch {
-		case errors.Is(err, io.EOF):
-			return false, beginning, nil
-		case err != nil:
-			return false, beginning, err
-		case total >= maxBody:
-			return false, beginning, errTooLong
-		}
-		// A match may straddle two reads: keep as much as could be its start.
-		keep := min(len(window), len(needle)-1)
-		copy(window, window[len(window)-keep:])
-		window = window[:keep]
+		t.label = "body that broke off"
+		return t, err
 	}
+	return try{kind: passes, answer: answer}, nil
 }
 
 // decoded is the body without its content encodings (RFC 9110, section 8.4).

@@ -4,17 +4,68 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 )
 
 // maxHeader limits the header of an answer, in bytes.
 const maxHeader = 256 << 10
 
+// lines are the ways to one target: its own port, and others that checks name.
+type lines struct {
+	address string
+	tls     bool
+
+	mu     sync.Mutex
+	direct map[int]*direct
+	http2  map[int]*direct
+}
+
+func newLines(address string, tls bool) *lines {
+	return &lines{address: address, tls: tls, direct: map[int]*direct{}, http2: map[int]*direct{}}
+}
+
+// to is the way to a port; 0 is the target's own.
+func (l *lines) to(port int) *direct { return l.way(l.direct, port, newDirect) }
+
+// overHTTP2 is the way to a port for gRPC.
+func (l *lines) overHTTP2(port int) *direct { return l.way(l.http2, port, newHTTP2) }
+
+func (l *lines) way(known map[int]*direct, port int, make func(string) *direct) *direct {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known[port] == nil {
+		known[port] = make(l.at(port))
+		known[port].tls = l.tls
+	}
+	return known[port]
+}
+
+// at is the address with another port.
+func (l *lines) at(port int) string {
+	host, _, err := net.SplitHostPort(l.address)
+	if port == 0 || err != nil {
+		return l.address
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+func (l *lines) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, known := range []map[int]*direct{l.direct, l.http2} {
+		for _, d := range known {
+			d.close()
+		}
+	}
+}
+
 // direct is a transport whose every connection goes to one address. It keeps
 // account of them, so that close can promise that none is left.
 type direct struct {
 	*http.Transport
 	address string
+	tls     bool // is what is spoken, so that an answer of it is no surprise
 
 	mu     sync.Mutex
 	closed bool
@@ -31,6 +82,15 @@ func newDirect(address string) *direct {
 		MaxResponseHeaderBytes: maxHeader,
 		WriteBufferSize:        1 << 10,
 	}
+	return d
+}
+
+// newHTTP2 speaks HTTP/2 without TLS from the first byte on (RFC 9113, section
+// 3.3), as gRPC does.
+func newHTTP2(address string) *direct {
+	d := newDirect(address)
+	d.Protocols = new(http.Protocols)
+	d.Protocols.SetUnencryptedHTTP2(true)
 	return d
 }
 
@@ -92,10 +152,10 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// speaksTLS reports whether the answer began with a TLS alert or handshake
-// record (RFC 8446, section 5.1).
+// speaksTLS reports whether the answer began, where nobody asked for it, with a
+// TLS alert or handshake record (RFC 8446, section 5.1).
 func (c *conn) speaksTLS() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.first) >= 2 && (c.first[0] == 21 || c.first[0] == 22) && c.first[1] == 3
+	return !c.owner.tls && len(c.first) >= 2 && (c.first[0] == 21 || c.first[0] == 22) && c.first[1] == 3
 }

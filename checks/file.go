@@ -15,7 +15,8 @@ const (
 // DefaultSource is the Source of Default: nobody wrote these checks.
 const DefaultSource = "default"
 
-// File is what a CHECKS file asks for.
+// File is what a CHECKS file, or the part of an app.json that is about checks,
+// asks for.
 type File struct {
 	// Source names the file in messages.
 	Source string
@@ -27,7 +28,7 @@ type File struct {
 	Attempts int
 	// Settings are the setting lines as they stand in the file, in its order.
 	Settings []Setting
-	// Checks are never empty after Parse: a file without any gets the check of
+	// Checks are never empty after reading: a file without any gets the check of
 	// Default, which has line 0.
 	Checks []Check
 }
@@ -39,12 +40,28 @@ type Setting struct {
 	Value int    // whole seconds, or a number of tries
 }
 
+// Kind is how a check asks.
+type Kind string
+
+// The kinds of checks.
+const (
+	KindHTTP    Kind = ""        // a request to the target's port
+	KindTCP     Kind = "tcp"     // a connection to it
+	KindGRPC    Kind = "grpc"    // a call of grpc.health.v1.Health/Check
+	KindCommand Kind = "command" // a command within the target, which must exit with 0
+	KindUptime  Kind = "uptime"  // the target must have run for a while
+)
+
 // Check is one question to a target.
 type Check struct {
 	// Line counts from 1; 0 is a check that no file contains.
 	Line int
-	// Raw is the line as written, trimmed; URL its first word.
+	// Raw is the check as written, trimmed; URL its first word, of HTTP alone.
 	Raw, URL string
+	// Name is what the file calls it, often nothing.
+	Name string
+	Kind Kind
+
 	// Scheme is "http", which empty means too, or "https". No TLS is ever spoken to a target: https is
 	// told to it as X-Forwarded-Proto.
 	Scheme string
@@ -53,15 +70,64 @@ type Check struct {
 	// Path begins with a slash, is escaped as in a request, and includes the
 	// query.
 	Path string
+	// Method is that of the request; empty means GET.
+	Method string
+	// Header is sent beside what every request has.
+	Header []HeaderField
+	// Status is what passes; none stands for 200 to 299.
+	Status Statuses
 	// Content must be in the body, byte by byte; empty leaves the decision to
 	// the status.
 	Content string
-	// Status is what passes; the zero value stands for 200 to 299.
-	Status StatusRange
+	// Match is a regular expression (RE2, as in Go's regexp/syntax) that must
+	// match somewhere in the body; empty for none.
+	Match string
+	// JSON are fields that the body must have.
+	JSON []Field
+
+	// Port is asked in place of the one in Target.Address; 0 for that one.
+	Port int
+	// Service is whose health is asked for by gRPC; empty is the server's.
+	Service string
+	// Command is run within the target.
+	Command []string
+	// Uptime is for how long the target must have run.
+	Uptime time.Duration
+
+	// Pace is the check's own; nil takes the file's.
+	Pace *Pace
+	// Warn says that a failure is told, and decides nothing.
+	Warn bool
+	// OnFailure is what to do when the check has failed for good.
+	OnFailure OnFailure
 }
 
-// StatusRange is a range of HTTP status codes, both ends included.
-type StatusRange struct{ Min, Max int }
+// Pace is how often and how long a check is tried.
+type Pace struct {
+	// Delay is before the first try.
+	Delay time.Duration
+	// Wait, Timeout and Attempts are as in File.
+	Wait, Timeout time.Duration
+	Attempts      int
+}
+
+// HeaderField is a line of a request's header.
+type HeaderField struct{ Name, Value string }
+
+// Field is a place in a JSON body, in the syntax of gjson: names and indexes
+// with dots between them.
+type Field struct {
+	Path string
+	// Want is what must stand there: a JSON string in its quotes, or any value
+	// as it is written. Empty wants the field to be there.
+	Want string
+}
+
+// OnFailure is what an app.json wants to happen when a check has failed.
+type OnFailure struct {
+	Command []string // run within the target
+	URL     string   // gets a POST
+}
 
 // Default is what a release without a CHECKS file must do: accept connections
 // on its port and answer / with a status below 500. A redirect or a demand for
@@ -78,11 +144,27 @@ func Default() File {
 	}
 }
 
-// Budget is how long a check may take to pass, counted from the moment the
-// lines before it have passed: Attempts tries, each preceded by a pause of Wait
-// and Timeout long.
-func (f File) Budget() time.Duration {
-	return time.Duration(f.attempts()) * (f.Wait + f.timeout())
+// Budget is how long check c of the file may take to pass, counted from the
+// moment the lines before it have passed: its delay, and Attempts tries, each
+// preceded by a pause of Wait and Timeout long. Uptime comes on top.
+func (f File) Budget(c Check) time.Duration {
+	p := f.pace(c)
+	return p.Delay + time.Duration(p.Attempts)*(p.Wait+p.Timeout) + c.Uptime
+}
+
+// pace is how c is tried, with its defaults.
+func (f File) pace(c Check) Pace {
+	p := Pace{Wait: f.Wait, Timeout: f.Timeout, Attempts: f.Attempts}
+	if c.Pace != nil {
+		p = *c.Pace
+	}
+	if p.Timeout <= 0 {
+		p.Timeout = DefaultTimeout
+	}
+	if p.Attempts <= 0 {
+		p.Attempts = DefaultAttempts
+	}
+	return p
 }
 
 // Where names the check's place in the file called source: `CHECKS line 3`.
@@ -93,36 +175,6 @@ func (c Check) Where(source string) string {
 	return fmt.Sprintf("%s line %d", source, c.Line)
 }
 
-// Contains reports whether the status is in the range.
-func (r StatusRange) Contains(status int) bool {
-	if r == (StatusRange{}) {
-		return status >= 200 && status <= 299
-	}
-	return status >= r.Min && status <= r.Max
-}
-
-// String is the range in words: `a status from 200 to 299`.
-func (r StatusRange) String() string {
-	if r == (StatusRange{}) {
-		r = StatusRange{Min: 200, Max: 299}
-	}
-	return fmt.Sprintf("a status from %d to %d", r.Min, r.Max)
-}
-
-func (f File) timeout() time.Duration {
-	if f.Timeout <= 0 {
-		return DefaultTimeout
-	}
-	return f.Timeout
-}
-
-func (f File) attempts() int {
-	if f.Attempts <= 0 {
-		return DefaultAttempts
-	}
-	return f.Attempts
-}
-
 func defaultCheck() Check {
-	return Check{Raw: "/", URL: "/", Scheme: "http", Path: "/", Status: StatusRange{Min: 200, Max: 499}}
+	return Check{Raw: "/", URL: "/", Scheme: "http", Path: "/", Status: Statuses{{Min: 200, Max: 499}}}
 }

@@ -31,7 +31,9 @@ const milliseconds = 1000
 // lint warns about a check that is probably not what its author meant. It is
 // run as it stands nevertheless.
 func (p *parser) lint(c Check) {
-	key := c.URL + " " + c.Content
+	same := c
+	same.Line, same.Raw, same.Name = 0, "", ""
+	key := fmt.Sprint(same)
 	if first, found := p.seen[key]; found {
 		p.warn(c.Line, fmt.Sprintf("the same check stands in line %d", first), "")
 	} else {

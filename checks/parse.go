@@ -2,10 +2,13 @@ package checks
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"iter"
+	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +49,19 @@ type parser struct {
 	seen     map[string]int // check as written → its first line
 	legible  bool           // something in the file made sense
 	garbage  int            // first line that made none
+
+	current *Check        // what options below it are about; nil before the first
+	begun   int           // checks so far, those with a mistake too
+	spoilt  bool          // it has a mistake: it takes the options, and is dropped
+	paces   []func(*Pace) // what they say about its pace
+	paced   []pacedCheck
+}
+
+// pacedCheck is a check with a pace of its own, which is known when the whole
+// file is: its settings may stand below.
+type pacedCheck struct {
+	index  int
+	change []func(*Pace)
 }
 
 func (p *parser) read(content []byte) {
@@ -57,22 +73,22 @@ func (p *parser) read(content []byte) {
 		p.fail(1+bytes.Count(content[:i], []byte("\n")), "a NUL byte: this is a binary file, or text in UTF-16 and not in UTF-8")
 		return
 	}
-	for number, line := range lines(bytes.TrimPrefix(content, byteOrderMark)) {
+	for number, line := range textLines(bytes.TrimPrefix(content, byteOrderMark)) {
 		p.line(number, bytes.TrimSpace(line))
 		if len(p.problems) >= MaxProblems {
 			p.fail(number, fmt.Sprintf("more than %d problems: the rest of the file was not read", MaxProblems))
 			return
 		}
-		if len(p.file.Checks) > MaxChecks {
+		if p.begun > MaxChecks {
 			p.fail(number, fmt.Sprintf("more than %d checks", MaxChecks))
 			return
 		}
 	}
 }
 
-// lines yields each line with its number. CR LF, LF and a CR alone end a line,
+// textLines yields each line with its number. CR LF, LF and a CR alone end a line,
 // and so does the end of the file.
-func lines(content []byte) iter.Seq2[int, []byte] {
+func textLines(content []byte) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
 		for number := 1; len(content) > 0; number++ {
 			end := bytes.IndexAny(content, "\r\n")
@@ -96,7 +112,7 @@ func (p *parser) line(number int, line []byte) {
 	switch {
 	case len(line) == 0:
 		return
-	case line[0] == '#':
+	case line[0] == '#' && !bytes.HasPrefix(line, []byte(additionMark)):
 		p.legible = true
 		return
 	case len(line) > MaxLine:
@@ -111,7 +127,13 @@ func (p *parser) line(number int, line []byte) {
 		p.fail(number, "templates in {{ … }} are not supported: write the value itself")
 		return
 	}
+	addition, added := strings.CutPrefix(text, additionMark)
+	addition = strings.TrimSpace(addition)
 	switch {
+	case added && addition == "":
+		p.legible = true
+	case added:
+		p.addition(number, addition)
 	case checkPattern.MatchString(text):
 		p.check(number, text)
 	case settingPattern.MatchString(text):
@@ -123,19 +145,46 @@ func (p *parser) line(number int, line []byte) {
 
 func (p *parser) check(number int, text string) {
 	p.legible = true
-	word, content := text, ""
-	if i := strings.IndexAny(text, " \t"); i >= 0 {
-		word, content = text[:i], strings.TrimSpace(text[i:])
-	}
+	word, content := firstWord(text)
 	check, err := parseURL(word)
+	check.Line, check.Raw, check.URL, check.Content = number, text, word, content
+	p.begin(check)
 	if err != nil {
-		p.fail(number, err.Error())
+		p.spoil(number, err)
+	}
+}
+
+// begin makes check the one that the options below it are about.
+func (p *parser) begin(check Check) {
+	p.complete()
+	p.begun++
+	p.current, p.paces, p.spoilt = &check, nil, false
+}
+
+// spoil says what is wrong with the check at hand.
+func (p *parser) spoil(line int, err error) {
+	p.fail(line, err.Error())
+	p.spoilt = true
+}
+
+// complete ends the check at hand.
+func (p *parser) complete() {
+	if p.current == nil || p.spoilt {
 		return
 	}
-	check.Line, check.Raw, check.URL, check.Content = number, text, word, content
+	check := *p.current
+	if check.Method == http.MethodHead && (check.Content != "" || check.Match != "" || check.JSON != nil) {
+		p.fail(check.Line, "an answer to HEAD has no body in which anything could be found")
+	}
+	if p.paces != nil {
+		p.paced = append(p.paced, pacedCheck{len(p.file.Checks), p.paces})
+	}
 	p.file.Checks = append(p.file.Checks, check)
 	p.lint(check)
 }
+
+// adjust changes the pace of the check at hand.
+func (p *parser) adjust(change func(*Pace)) { p.paces = append(p.paces, change) }
 
 // parseURL reads the first word of a check. Its fragment is dropped: no client
 // sends one.
@@ -225,8 +274,18 @@ func (p *parser) setting(number int, text string) {
 	p.lintSetting(number, name, value)
 }
 
-// finish gives a file without checks the default one, and says so.
+// finish completes the last check, and gives a file without any the default
+// one, and says so.
 func (p *parser) finish() {
+	p.complete()
+	for _, paced := range p.paced {
+		pace := p.file.pace(p.file.Checks[paced.index])
+		for _, change := range paced.change {
+			change(&pace)
+		}
+		p.file.Checks[paced.index].Pace = &pace
+	}
+	defer func() { slices.SortStableFunc(p.problems, byLine) }()
 	if len(p.file.Checks) > 0 {
 		return
 	}
@@ -239,8 +298,15 @@ func (p *parser) finish() {
 	}
 }
 
-func (p *parser) fail(line int, message string) {
-	p.problems = append(p.problems, Problem{Line: line, Severity: SeverityError, Message: message})
+// byLine orders problems; those of the whole file come last.
+func byLine(a, b Problem) int {
+	return cmp.Compare(uint(a.Line)-1, uint(b.Line)-1)
+}
+
+func (p *parser) fail(line int, message string) { p.failWith(line, message, "") }
+
+func (p *parser) failWith(line int, message, suggestion string) {
+	p.problems = append(p.problems, Problem{Line: line, Severity: SeverityError, Message: message, Suggestion: suggestion})
 }
 
 func (p *parser) warn(line int, message, suggestion string) {

@@ -190,8 +190,8 @@ func TestParse_isBounded(t *testing.T) {
 		{"10 MB of zeros", make([]byte, MaxSize), "CHECKS line 1: a NUL byte: this is a binary file, or text in UTF-16 and not in UTF-8"},
 		{"more than 10 MB", repeat("/a\n", MaxSize/3+1), "CHECKS line 3495254: the file is larger than 10 MB"},
 		{"100,000 comments", repeat("# nothing\n", 100_000), ""},
-		{"100,000 checks", repeat("/a\n", 100_000), "CHECKS line 101: more than 100 problems: the rest of the file was not read"},
-		{"100,000 words", repeat("word\n", 100_000), "CHECKS line 100: more than 100 problems: the rest of the file was not read"},
+		{"100,000 checks", repeat("/a\n", 100_000), "CHECKS line 102: more than 100 problems: the rest of the file was not read"},
+		{"100,000 words", repeat("word\n", 100_000), "CHECKS line 1: this is not a CHECKS file: no line of it is a check, a setting or a comment"},
 		{"10 MB of line ends", repeat("\r\n", MaxSize/2), ""},
 		{"10 MB in one line", repeat("x", MaxSize), "CHECKS line 1: the line is longer than 1 MB"},
 		{"1001 different checks", numbered(MaxChecks + 1), "CHECKS line 1001: more than 1000 checks"},
@@ -297,8 +297,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		file, problems := Parse("CHECKS", content)
 		last := 1 + bytes.Count(content, []byte("\n")) + bytes.Count(content, []byte("\r"))
-		if len(file.Checks) == 0 || file.Budget() <= 0 {
-			t.Errorf("%d checks and a budget of %v", len(file.Checks), file.Budget())
+		if len(file.Checks) == 0 || file.Budget(file.Checks[0]) <= 0 {
+			t.Errorf("%d checks and a budget of %v", len(file.Checks), file.Budget(file.Checks[0]))
 		}
 		for _, c := range file.Checks {
 			if c.Line > last || !strings.HasPrefix(c.Path, "/") || strings.TrimSpace(c.Content) != c.Content {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"sync"
 	"time"
 )
@@ -12,51 +13,96 @@ import (
 type prober struct {
 	file    File
 	target  Target
+	options Options
 	started time.Time
 	tell    func(note)
+	lines   *lines // to the target; nil with a transport of the caller's
 
-	transport http.RoundTripper
-	reached   chan struct{} // closed when the target has accepted a connection
-	reach     func()
+	results  []Result
+	patterns []*regexp.Regexp // of the checks that have one
+	first    int              // the check that knocks at the target's own port
+
+	reached chan struct{} // closed when that port has accepted a connection
+	reach   func()
 }
 
-func newProber(file File, target Target, started time.Time, tell func(note)) *prober {
-	p := &prober{file: file, target: target, started: started, tell: tell, transport: target.Transport, reached: make(chan struct{})}
+func newProber(file File, target Target, options Options, started time.Time, tell func(note)) *prober {
+	p := &prober{
+		file: file, target: target, options: options, started: started, tell: tell,
+		results: make([]Result, len(file.Checks)), patterns: make([]*regexp.Regexp, len(file.Checks)),
+		first: -1, reached: make(chan struct{}),
+	}
 	p.reach = sync.OnceFunc(func() { close(p.reached) })
+	if target.Transport == nil {
+		p.lines = newLines(target.Address, target.TLS)
+	}
+	for i, check := range file.Checks {
+		p.results[i] = Result{Target: target.Name, Address: target.Address, Check: check}
+		if check.Match != "" {
+			p.patterns[i], _ = regexp.Compile(check.Match) // else no answer matches
+		}
+		if p.first < 0 && check.knocks() {
+			p.first = i
+		}
+	}
 	return p
 }
 
-// run returns one result for each check, in the order of the file.
-func (p *prober) run(ctx context.Context) []Result {
+// close ends every connection to the target.
+func (p *prober) close() {
+	if p.lines != nil {
+		p.lines.close()
+	}
+}
+
+// knocks tells whether the check needs the target's own port.
+func (c Check) knocks() bool {
+	return c.Port == 0 && (c.Kind == KindHTTP || c.Kind == KindTCP || c.Kind == KindGRPC)
+}
+
+// passed reports whether every check that decides has passed.
+func (p *prober) passed() bool {
+	for _, r := range p.results {
+		if !r.OK && !r.Check.Warn {
+			return false
+		}
+	}
+	return true
+}
+
+// pass tries each check that has not passed until it does, or its time is up.
+// Those that only warn end with the others.
+func (p *prober) pass(ctx context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if p.transport == nil {
-		direct := newDirect(p.target.Address)
-		defer direct.close()
-		p.transport = direct
-	}
-	results := make([]Result, len(p.file.Checks))
 	passed := make([]chan struct{}, len(p.file.Checks))
+	decided := make(chan struct{})
 	var running sync.WaitGroup
-	for i, check := range p.file.Checks {
+	for i := range p.file.Checks {
 		passed[i] = make(chan struct{})
+		if p.results[i].OK {
+			close(passed[i])
+			continue
+		}
 		running.Go(func() {
-			results[i] = p.poll(ctx, i, check)
-			if results[i].OK {
+			if p.poll(ctx, i, decided); p.results[i].OK {
 				close(passed[i])
 			}
 		})
 	}
 	p.keepTime(ctx, passed, cancel)
+	close(decided)
 	running.Wait()
-	return results
 }
 
-// keepTime gives each check in turn the file's budget, which begins when those
-// before it have passed, and ends the run when one has not passed within it.
+// keepTime gives each check in turn its budget, which begins when those before
+// it have passed, and ends the run when one has not passed within it.
 func (p *prober) keepTime(ctx context.Context, passed []chan struct{}, end context.CancelCauseFunc) {
-	for _, done := range passed {
-		timer := time.NewTimer(p.file.Budget())
+	for i, done := range passed {
+		if p.file.Checks[i].Warn {
+			continue
+		}
+		timer := time.NewTimer(p.budget(p.file.Checks[i]))
 		select {
 		case <-done:
 			timer.Stop()
@@ -70,53 +116,109 @@ func (p *prober) keepTime(ctx context.Context, passed []chan struct{}, end conte
 	}
 }
 
-// poll tries the check until it passes or ctx ends. Only the first check
-// knocks at a closed port; the others begin when it has opened.
-func (p *prober) poll(ctx context.Context, index int, check Check) Result {
-	result := Result{Target: p.target.Name, Address: p.target.Address, Check: check}
-	if index > 0 {
+// budget is the file's, and the time for the passes after the first.
+func (p *prober) budget(c Check) time.Duration {
+	more := time.Duration(p.options.passes() - 1)
+	return p.file.Budget(c) + more*(passPause+p.file.pace(c).Timeout)
+}
+
+// poll tries the check until it has passed as often as it must, ctx ends, or,
+// when it only warns, decided is closed. Only one check knocks at a closed
+// port; the others begin when it has opened.
+func (p *prober) poll(ctx context.Context, index int, decided <-chan struct{}) {
+	check, result := p.file.Checks[index], &p.results[index]
+	defer func() { result.Elapsed = time.Since(p.started) }()
+	if check.Warn {
+		result.Tallies = nil // of an earlier round
+	} else {
+		decided = nil
+	}
+	if index != p.first && check.knocks() {
 		select {
 		case <-p.reached:
+		case <-decided:
 		case <-ctx.Done():
-			result.Elapsed = time.Since(p.started)
-			return result
+			return
 		}
 	}
-	pauses := pace{wait: p.file.Wait}
-	for {
-		t := p.try(ctx, check)
+	pace := p.file.pace(check)
+	if !pauseFor(ctx, pace.Delay-time.Since(p.started), decided) {
+		return
+	}
+	pauses := newPauses(check.Kind, pace.Wait)
+	for streak := 0; ; {
+		t := p.try(ctx, index)
 		if t.kind == abandoned {
 			// Being cut off tells nothing that a whole try has not told better.
 			if result.Attempts == 0 && errors.Is(context.Cause(ctx), errBudget) {
 				result.add(t, time.Now())
 			}
-			break
+			return
 		}
 		now := time.Now()
 		result.add(t, now)
-		p.tell(note{check: index, passed: t.kind == passes, reason: t.label})
-		if t.kind != refused {
+		if t.kind != refused && check.knocks() {
 			p.reach()
 		}
-		if t.kind == passes || ctx.Err() != nil {
-			break
+		pause := pauses.after(t.kind, now)
+		if t.kind == passes {
+			streak++
+			pause = passPause
+		} else {
+			streak = 0
 		}
-		if !pauseFor(ctx, pauses.after(t.kind, now)) {
-			break
+		result.OK = streak >= p.options.passes()
+		p.tell(note{check: index, passed: result.OK, reason: t.label})
+		if result.OK || ctx.Err() != nil || !pauseFor(ctx, pause, decided) {
+			return
 		}
 	}
-	result.Elapsed = time.Since(p.started)
-	return result
 }
 
-// pauseFor reports whether ctx lasted as long as d.
-func pauseFor(ctx context.Context, d time.Duration) bool {
+// again puts every check once more to a target that has passed them all, and
+// reports whether those that decide passed again.
+func (p *prober) again(ctx context.Context) bool {
+	var running sync.WaitGroup
+	for i, check := range p.file.Checks {
+		if check.Warn {
+			continue
+		}
+		running.Go(func() {
+			t, now := p.try(ctx, i), time.Now()
+			if t.kind == abandoned {
+				return
+			}
+			p.results[i].add(t, now)
+			p.results[i].OK = t.kind == passes
+			p.results[i].Elapsed = now.Sub(p.started)
+			p.tell(note{check: i, passed: p.results[i].OK, reason: t.label})
+		})
+	}
+	running.Wait()
+	return p.passed()
+}
+
+// pauseFor reports whether d went by before ctx ended or enough was closed.
+func pauseFor(ctx context.Context, d time.Duration, enough <-chan struct{}) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
+	case <-enough:
+		return false
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// transport is what the requests of a check go through.
+func (p *prober) transport(check Check) http.RoundTripper {
+	if p.target.Transport != nil {
+		return p.target.Transport
+	}
+	return p.lines.to(check.Port)
 }

@@ -14,6 +14,9 @@ type Progress struct {
 	Passed, Total int
 	// Waiting are the others, in the order of the targets.
 	Waiting []Waiting
+	// Held is for how long all have held, of HoldFor that they must; zero
+	// before and where nothing has to hold.
+	Held, HoldFor time.Duration
 }
 
 // Waiting is a target that has not passed yet.
@@ -29,6 +32,9 @@ type Waiting struct {
 
 // String is one line: `2 of 3 replicas answer; web-2: connection refused for 4.2 s`.
 func (p Progress) String() string {
+	if p.HoldFor > 0 && p.Passed == p.Total {
+		return fmt.Sprintf("all checks pass, for %s of %s", seconds(p.Held), seconds(p.HoldFor))
+	}
 	text := fmt.Sprintf("%d of %d replicas answer", p.Passed, p.Total)
 	if p.Total == 1 {
 		text = [...]string{"the replica does not answer yet", "the replica answers"}[p.Passed]
@@ -57,6 +63,8 @@ type note struct {
 	check  int
 	passed bool
 	reason string
+	hold   bool      // this note is about the time to hold, and no check
+	since  time.Time // when it began; zero when it is over
 }
 
 // watch turns the notes of all targets into Progress. Only the goroutine in
@@ -67,6 +75,8 @@ type watch struct {
 	observe func(Progress)
 	notes   chan targetNote
 	state   []targetState
+	holdFor time.Duration
+	held    time.Time // since when
 }
 
 type targetNote struct {
@@ -82,14 +92,26 @@ type targetState struct {
 	since   time.Time
 }
 
-func newWatch(file File, targets []Target, observe func(Progress), started time.Time) *watch {
-	w := &watch{file: file, targets: targets, observe: observe, notes: make(chan targetNote), state: make([]targetState, len(targets))}
+func newWatch(file File, targets []Target, options Options, started time.Time) *watch {
+	w := &watch{
+		file: file, targets: targets, observe: options.Observe, holdFor: options.HealthyFor,
+		notes: make(chan targetNote), state: make([]targetState, len(targets)),
+	}
 	for i := range w.state {
 		n := len(file.Checks)
-		w.state[i] = targetState{passed: make([]bool, n), reasons: make([]string, n), left: n, since: started}
+		s := targetState{passed: make([]bool, n), reasons: make([]string, n), left: n, since: started}
+		for k, check := range file.Checks {
+			if s.passed[k] = check.Warn; check.Warn { // nobody waits for it
+				s.left--
+			}
+		}
+		w.state[i] = s
 	}
 	return w
 }
+
+// holding hands the beginning of the time to hold to until, or its end, as zero.
+func (w *watch) holding(since time.Time) { w.tell(0, note{hold: true, since: since}) }
 
 // tell hands a note to until. Nobody listens when nobody observes.
 func (w *watch) tell(target int, n note) {
@@ -122,11 +144,24 @@ func (w *watch) until(ended <-chan struct{}) {
 
 // take notes n, and reports whether an observer would see a difference.
 func (w *watch) take(n targetNote) bool {
+	if n.hold {
+		w.held = n.since
+		return !n.since.IsZero()
+	}
+	if w.file.Checks[n.check].Warn {
+		return false
+	}
 	s := &w.state[n.target]
 	s.reasons[n.check] = n.reason
-	if n.passed && !s.passed[n.check] {
-		s.passed[n.check] = true
-		s.left--
+	if n.passed != s.passed[n.check] {
+		s.passed[n.check] = n.passed
+		if n.passed {
+			s.left--
+		} else {
+			s.left++
+		}
+	} else if n.passed {
+		return false
 	}
 	if s.left == 0 {
 		return true
@@ -140,6 +175,9 @@ func (w *watch) take(n targetNote) bool {
 
 func (w *watch) progress() Progress {
 	p := Progress{Total: len(w.targets)}
+	if !w.held.IsZero() {
+		p.Held, p.HoldFor = time.Since(w.held), w.holdFor
+	}
 	for i, s := range w.state {
 		if s.left == 0 {
 			p.Passed++

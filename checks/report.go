@@ -33,11 +33,17 @@ type Result struct {
 	// Tallies sums up the tries that did not pass, in the order in which each
 	// outcome came first.
 	Tallies []Tally
-	// Detail says more about the last of them; it may be empty.
-	Detail string
+	// Passes counts the tries that passed.
+	Passes int
+	// Detail says more about the last try that did not pass; Missing is what it
+	// wanted and did not find, Near what it found in its place. They may be
+	// empty, and are safe for a terminal.
+	Detail, Missing, Near string
+	// Output is the end of what the last command printed, as it came.
+	Output []byte
 	// Answer is the last one that came, nil if none did.
 	Answer *Answer
-	// FirstPass is when the check passed, zero if it did not.
+	// FirstPass is when the check passed first, zero if it never did.
 	FirstPass time.Time
 	// Elapsed is the time from the beginning of Run to the end of the last try.
 	Elapsed time.Duration
@@ -80,11 +86,16 @@ func (r Report) Passed() bool {
 	return r.Cause == nil && len(r.Results) > 0 && len(r.Failed()) == 0
 }
 
-// Failed returns the results that are not OK.
-func (r Report) Failed() []Result {
+// Failed returns the results that are not OK and decide.
+func (r Report) Failed() []Result { return r.notOK(false) }
+
+// Warnings returns the results that are not OK of checks that only warn.
+func (r Report) Warnings() []Result { return r.notOK(true) }
+
+func (r Report) notOK(warn bool) []Result {
 	var failed []Result
 	for _, result := range r.Results {
-		if !result.OK {
+		if !result.OK && result.Check.Warn == warn {
 			failed = append(failed, result)
 		}
 	}
@@ -104,11 +115,14 @@ func (r *Result) add(t try, at time.Time) {
 	if t.answer != nil {
 		r.Answer, r.Status = t.answer, t.answer.Status
 	}
+	r.Detail, r.Missing, r.Near, r.Output = t.detail, t.missing, t.near, t.output
 	if t.kind == passes {
-		r.OK, r.FirstPass, r.Detail = true, at, ""
+		r.Passes++
+		if r.FirstPass.IsZero() {
+			r.FirstPass = at
+		}
 		return
 	}
-	r.Detail = t.detail
 	for i := range r.Tallies {
 		if r.Tallies[i].What == t.label {
 			r.Tallies[i].Count++

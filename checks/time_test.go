@@ -137,8 +137,8 @@ func TestRun_usesItsWholeBudgetAndNoMore(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				file := fileOf(t, tt.file)
 				report := Run(t.Context(), file, target("web-1", app(func(string, time.Duration) (int, error) { return tt.status, tt.err })), Options{})
-				if report.Passed() || report.Elapsed != tt.want || file.Budget() != tt.want {
-					t.Errorf("Passed = %v after %v of a budget of %v, want a failure after %v", report.Passed(), report.Elapsed, file.Budget(), tt.want)
+				if report.Passed() || report.Elapsed != tt.want || file.Budget(file.Checks[0]) != tt.want {
+					t.Errorf("Passed = %v after %v of a budget of %v, want a failure after %v", report.Passed(), report.Elapsed, file.Budget(file.Checks[0]), tt.want)
 				}
 				if got := report.Results[0].Summary(); !strings.HasSuffix(got, tt.summary) {
 					t.Errorf("summary = %q, want %q at its end", got, tt.summary)

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // maxRedirects is how many redirects one try follows.
@@ -27,17 +29,20 @@ const (
 	abandoned        // the run ended under the try: nothing is known
 )
 
-// try is one request for a check, redirects included.
+// try is one asking of a check, redirects included.
 type try struct {
-	kind   kind
-	label  string // short: tries with the same label are counted together
-	detail string // what label leaves out
-	answer *Answer
+	kind    kind
+	label   string // short: tries with the same label are counted together
+	detail  string // what label leaves out
+	missing string // what was expected and not found
+	near    string // what was found in its place
+	answer  *Answer
+	output  []byte // of a command, its end
 }
 
 // step is where a request goes within the target.
 type step struct {
-	scheme, host, path string
+	method, scheme, host, path string
 }
 
 func (s step) url() *url.URL {
@@ -59,9 +64,11 @@ func (m *contact) tls() bool {
 	return c != nil && c.speaksTLS()
 }
 
-// try asks once, for at most the file's Timeout.
-func (p *prober) try(parent context.Context, check Check) try {
-	ctx, cancel := context.WithTimeout(parent, p.file.timeout())
+// try asks once, for at most the check's timeout.
+func (p *prober) try(parent context.Context, index int) try {
+	check := p.file.Checks[index]
+	limit := p.file.pace(check).Timeout
+	ctx, cancel := context.WithTimeout(parent, limit)
 	defer cancel()
 	var met contact
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
@@ -69,44 +76,72 @@ func (p *prober) try(parent context.Context, check Check) try {
 		if c, ours := info.Conn.(*conn); ours {
 			met.conn.Store(c)
 		}
-		p.reach()
+		if check.knocks() {
+			p.reach()
+		}
 	}})
-	at := step{check.Scheme, check.Host, check.Path}
+	var t try
+	var err error
+	switch check.Kind {
+	case KindHTTP:
+		t, err = p.ask(ctx, index, &met, cancel)
+	case KindTCP:
+		t, err = p.connect(ctx, check)
+	case KindGRPC:
+		t, err = p.askHealth(ctx, check, &met)
+	case KindCommand:
+		t, err = p.command(ctx, check)
+	case KindUptime:
+		t, err = p.uptime(ctx, check)
+	default:
+		return try{kind: wrongAnswer, label: "a kind of check that is not known: " + string(check.Kind)}
+	}
+	if err != nil {
+		return p.ended(parent, ctx, limit, check, &met, t)
+	}
+	return t
+}
+
+// ask makes the request of a check, and those that the answers redirect to.
+// The error leaves open what the try came to.
+func (p *prober) ask(ctx context.Context, index int, met *contact, cancel context.CancelFunc) (try, error) {
+	check := p.file.Checks[index]
+	at := step{cmp.Or(check.Method, http.MethodGet), check.Scheme, check.Host, check.Path}
 	at.scheme = cmp.Or(at.scheme, "http")
 	at.host = cmp.Or(at.host, p.target.Host, p.target.Address)
 	for range maxRedirects + 1 {
-		response, err := p.transport.RoundTrip(p.request(ctx, at))
+		response, err := p.transport(check).RoundTrip(p.request(ctx, at, check))
 		if err != nil {
-			return p.ended(parent, ctx, &met, broken(err, &met))
+			return broken(err, met), err
 		}
 		next, redirected := redirect(response, check)
 		if !redirected {
-			t, err := judge(response, check, cancel)
-			if err != nil {
-				return p.ended(parent, ctx, &met, t)
-			}
-			return t
+			return p.judge(response, index, cancel)
 		}
 		answer := newAnswer(response)
 		_ = response.Body.Close()
-		at, err = p.follow(at, next)
+		at, err = p.follow(at, next, response.StatusCode)
 		if err != nil {
-			return try{kind: wrongAnswer, label: "redirect that is not followed", detail: err.Error(), answer: answer}
+			return try{kind: wrongAnswer, label: "redirect that is not followed", detail: err.Error(), answer: answer}, nil
 		}
 	}
 	return try{
 		kind:   wrongAnswer,
 		label:  "redirects without end",
 		detail: fmt.Sprintf("redirected more than %d times, last to %s", maxRedirects, printable(at.url().String(), 200)),
-	}
+	}, nil
 }
 
 // request never leaves the target: the address is in the URL, the host only in
-// the header.
-func (p *prober) request(ctx context.Context, at step) *http.Request {
+// the header. Where TLS is spoken the certificate must be for the host, so that
+// stands in the URL; the connection goes to the address all the same.
+func (p *prober) request(ctx context.Context, at step, check Check) *http.Request {
 	u := at.url()
 	u.Scheme = "http"
-	if p.target.Address != "" {
+	switch {
+	case p.target.TLS:
+		u.Scheme, u.Host = "https", at.host
+	case p.target.Address != "":
 		u.Host = p.target.Address
 	}
 	header := http.Header{
@@ -117,7 +152,12 @@ func (p *prober) request(ctx context.Context, at step) *http.Request {
 	if at.scheme == "https" {
 		header.Set("X-Forwarded-Proto", "https")
 	}
-	r := &http.Request{Method: http.MethodGet, URL: u, Host: at.host, Header: header, Close: true, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	own := http.Header{}
+	for _, field := range check.Header {
+		own.Add(field.Name, field.Value)
+	}
+	maps.Copy(header, own)
+	r := &http.Request{Method: at.method, URL: u, Host: at.host, Header: header, Close: true, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	return r.WithContext(ctx)
 }
 
@@ -141,7 +181,9 @@ func redirect(r *http.Response, check Check) (*url.URL, bool) {
 
 // follow takes the redirect from a step to a location if it stays on the host.
 // The port is not compared: apps behind a proxy are often wrong about it.
-func (p *prober) follow(at step, location *url.URL) (step, error) {
+// The method stays where the status says so, else it becomes GET (RFC 9110,
+// section 15.4).
+func (p *prober) follow(at step, location *url.URL, status int) (step, error) {
 	base := at.url()
 	u := base.ResolveReference(location)
 	shown := printable(u.String(), 200)
@@ -153,7 +195,11 @@ func (p *prober) follow(at step, location *url.URL) (step, error) {
 	case u.Scheme == "https" && at.scheme == "http" && !p.target.HTTPS:
 		return at, fmt.Errorf("redirected to %s, but the app has no certificate; a check of https://%s/ is told to the app as https", shown, printable(base.Hostname(), 60))
 	}
-	return step{u.Scheme, at.host, requestPath(u)}, nil
+	method := at.method
+	if method != http.MethodHead && status != http.StatusTemporaryRedirect && status != http.StatusPermanentRedirect {
+		method = http.MethodGet
+	}
+	return step{method, u.Scheme, at.host, requestPath(u)}, nil
 }
 
 // broken classifies a request without an answer.
@@ -189,9 +235,14 @@ var silences = []struct {
 
 // ended is t, unless what broke the request was that its time ran out or that
 // the run was cancelled.
-func (p *prober) ended(parent, ctx context.Context, met *contact, t try) try {
+func (p *prober) ended(parent, ctx context.Context, limit time.Duration, check Check, met *contact, t try) try {
 	what := "no whole answer"
-	if !met.made.Load() {
+	switch {
+	case check.Kind == KindCommand:
+		what = "no end of the command"
+	case check.Kind == KindUptime:
+		what = "no word of the engine"
+	case !met.made.Load():
 		what = "no connection"
 	}
 	switch {
@@ -201,7 +252,7 @@ func (p *prober) ended(parent, ctx context.Context, met *contact, t try) try {
 		// It waits for a handshake that will not come; that it is slow as well
 		// is no news.
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		t.label, t.detail = what+" within "+seconds(p.file.timeout()), ""
+		t.label, t.detail = what+" within "+seconds(limit), ""
 	}
 	return t
 }

@@ -79,9 +79,12 @@ func (r Result) Summary() string {
 		}
 		return "not tried"
 	}
-	parts := make([]string, len(r.Tallies))
+	parts := make([]string, len(r.Tallies), len(r.Tallies)+1)
 	for i, t := range r.Tallies {
 		parts[i] = fmt.Sprintf("%d × %s", t.Count, t.What)
+	}
+	if r.Passes > 0 && !r.OK {
+		parts = append(parts, fmt.Sprintf("and %d × passed in between", r.Passes))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -97,30 +100,31 @@ func (e *Unfit) tell(b *strings.Builder, r Result) {
 	if r.Detail != "" {
 		fmt.Fprintf(b, "\n  %s", r.Detail)
 	}
-	if r.Answer == nil {
-		return
+	if len(r.Output) > 0 {
+		fmt.Fprint(b, "\n  its output ends with:")
+		ending(b, r.Output)
 	}
-	fmt.Fprintf(b, "\n  last answer: %d %s", r.Answer.Status, http.StatusText(r.Answer.Status))
-	for _, header := range headersWorthSeeing {
-		if value := r.Answer.Header.Get(header); value != "" {
-			fmt.Fprintf(b, "\n    %s: %s", header, printable(value, shownColumns))
+	if r.Answer != nil {
+		fmt.Fprintf(b, "\n  last answer: %d %s", r.Answer.Status, http.StatusText(r.Answer.Status))
+		for _, header := range headersWorthSeeing {
+			if value := r.Answer.Header.Get(header); value != "" {
+				fmt.Fprintf(b, "\n    %s: %s", header, printable(value, shownColumns))
+			}
 		}
+		excerpt(b, r.Answer.body)
 	}
-	excerpt(b, r.Answer.body)
-	if !r.Check.Status.Contains(r.Answer.Status) {
-		fmt.Fprintf(b, "\n  expected: %s", r.Check.Status)
-	} else if r.Check.Content != "" {
-		fmt.Fprintf(b, "\n  expected, and not found: %s", quote(r.Check.Content))
-		if near := nearest(r.Answer.body, r.Check.Content); near != "" {
-			fmt.Fprintf(b, "\n  but there is %s", near)
-		}
+	if r.Missing != "" {
+		fmt.Fprintf(b, "\n  expected, and not found: %s", r.Missing)
+	}
+	if r.Near != "" {
+		fmt.Fprintf(b, "\n  but there is %s", r.Near)
 	}
 }
 
 // excerpt writes the first lines of the body that hold something.
 func excerpt(b *strings.Builder, body []byte) {
 	shown := 0
-	for _, line := range lines(body) {
+	for _, line := range textLines(body) {
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 {
 			continue
@@ -134,6 +138,19 @@ func excerpt(b *strings.Builder, body []byte) {
 	}
 	if shown == 0 {
 		b.WriteString("\n    the body is empty")
+	}
+}
+
+// ending writes the last lines of an output.
+func ending(b *strings.Builder, output []byte) {
+	var last []string
+	for _, line := range textLines(output) {
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			last = append(last, string(line))
+		}
+	}
+	for _, line := range last[max(0, len(last)-shownLines):] {
+		fmt.Fprintf(b, "\n    | %s", printable(line, shownColumns))
 	}
 }
 
