@@ -43,7 +43,12 @@ func deployFlags() []cli.Flag {
 		&cli.IntFlag{Name: "port", DefaultText: "the one that the image exposes, else " + strconv.Itoa(release.DefaultPort), Usage: "`PORT` that the app listens on, also set in its environment"},
 		&cli.StringSliceFlag{Name: "env", Usage: "environment variable `K=V`; may be repeated, adds to those remembered"},
 		&cli.StringFlag{Name: "env-file", Usage: "`FILE` of environment variables, one K=V a line, read at each deploy"},
-		&cli.StringFlag{Name: "checks", DefaultText: "CHECKS in the app's folder, else / must answer with less than 500", Usage: "CHECKS `FILE`, read at each deploy"},
+		&cli.StringFlag{Name: "checks", DefaultText: "see: zdd checks --help", Usage: "CHECKS or app.json `FILE`, read at each deploy"},
+		&cli.StringFlag{Name: "healthcheck", DefaultText: "the image's HEALTHCHECK", Usage: "check by `COMMAND` of a shell in the container where there is no CHECKS file; none leaves out the image's"},
+		&cli.DurationFlag{Name: "healthy-for", DefaultText: "0s", Usage: "`TIME` for which all checks must hold before traffic moves"},
+		&cli.IntFlag{Name: "passes", DefaultText: strconv.Itoa(release.DefaultPasses), Usage: "let each check pass `N` times in a row, a second apart"},
+		&cli.StringFlag{Name: "check-hook", DefaultText: release.DefaultCheckHook, Usage: "`WHEN` the app's hooks/check-deploy runs: after the checks, or instead of them"},
+		&cli.DurationFlag{Name: "hook-timeout", DefaultText: short(release.DefaultHookTimeout), Usage: "`TIME` that each of the app's hooks may take"},
 		&cli.IntFlag{Name: "replicas", DefaultText: strconv.Itoa(release.DefaultReplicas), Usage: "run `N` containers"},
 		&cli.StringSliceFlag{Name: "volume", Usage: "mount `VOLUME:PATH[:ro]`, or a host's folder in place of VOLUME; may be repeated"},
 		&cli.StringSliceFlag{Name: "network", Usage: "join the network `NAME` as well; may be repeated"},
@@ -81,6 +86,11 @@ func change(c *cli.Context) (func(*release.Settings) error, error) {
 	set("env", func(s *release.Settings) { s.Env = merged(s.Env, env) })
 	set("env-file", func(s *release.Settings) { s.EnvFile = absolute(c.String("env-file")) })
 	set("checks", func(s *release.Settings) { s.Checks = absolute(c.String("checks")) })
+	set("healthcheck", func(s *release.Settings) { s.Healthcheck = c.String("healthcheck") })
+	set("healthy-for", func(s *release.Settings) { s.HealthyFor = release.For(c.Duration("healthy-for")) })
+	set("passes", func(s *release.Settings) { s.Passes = c.Int("passes") })
+	set("check-hook", func(s *release.Settings) { s.CheckHook = c.String("check-hook") })
+	set("hook-timeout", func(s *release.Settings) { s.HookTimeout = release.For(c.Duration("hook-timeout")) })
 	set("replicas", func(s *release.Settings) { s.Replicas = c.Int("replicas") })
 	set("volume", func(s *release.Settings) { s.Volumes = given(c.StringSlice("volume")) })
 	set("network", func(s *release.Settings) { s.Networks = given(c.StringSlice("network")) })
@@ -116,7 +126,7 @@ func given(values []string) []string {
 
 // positive refuses numbers that stand for "not set" in the settings.
 func positive(c *cli.Context) error {
-	for _, flag := range []string{"port", "replicas", "keep"} {
+	for _, flag := range []string{"port", "replicas", "keep", "passes"} {
 		if c.IsSet(flag) && c.Int(flag) <= 0 {
 			return usageError(c, "--%s %d: must be 1 or more", flag, c.Int(flag))
 		}

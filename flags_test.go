@@ -55,6 +55,9 @@ func TestChange_laysEachFlagOverTheSettings(t *testing.T) {
 		{"an empty variable", []string{"--env", "A="}, release.Settings{Env: release.Env{"A": ""}}},
 		{"an env file, made absolute", []string{"--env-file", "env"}, release.Settings{EnvFile: filepath.Join(dir, "env")}},
 		{"checks, made absolute", []string{"--checks", "../CHECKS"}, release.Settings{Checks: filepath.Join(filepath.Dir(dir), "CHECKS")}},
+		{"a health check", []string{"--healthcheck", "bin/ok || exit 1"}, release.Settings{Healthcheck: "bin/ok || exit 1"}},
+		{"how the checks must pass", []string{"--healthy-for", "10s", "--passes", "3"}, release.Settings{HealthyFor: release.For(10 * time.Second), Passes: 3}},
+		{"hooks", []string{"--check-hook", "instead", "--hook-timeout", "1m"}, release.Settings{CheckHook: "instead", HookTimeout: release.For(time.Minute)}},
 		{"replicas", []string{"--replicas", "3"}, release.Settings{Replicas: 3}},
 		{"volumes", []string{"--volume", "data:/data", "--volume", "/srv:/srv:ro"}, release.Settings{Volumes: []string{"data:/data", "/srv:/srv:ro"}}},
 		{"networks", []string{"--network", "db"}, release.Settings{Networks: []string{"db"}}},
@@ -90,6 +93,7 @@ func TestChange_leavesTheOtherSettingsAlone(t *testing.T) {
 		Replicas: 3, Volumes: []string{"v:/v"}, Networks: []string{"n"}, Memory: "1g", CPUs: "2", User: "u", Command: "c",
 		ReleaseCommand: "r", Drain: release.For(0), StopTimeout: release.For(1), Wait: release.For(2), Keep: 9,
 		Switch: "reload", BodySize: "1m",
+		Healthcheck: "h", HealthyFor: release.For(3), Passes: 2, CheckHook: "instead", HookTimeout: release.For(4),
 	}
 	want := former
 	want.Domains = []string{"b.test"}                    // replaced
@@ -115,6 +119,7 @@ func TestChange_refusesWhatStandsForNotSet(t *testing.T) {
 	}{
 		{[]string{"--port", "0"}, "--port 0: must be 1 or more"},
 		{[]string{"--replicas", "-2"}, "--replicas -2: must be 1 or more"},
+		{[]string{"--passes", "0"}, "--passes 0: must be 1 or more"},
 		{[]string{"--keep", "0"}, "--keep 0: must be 1 or more"},
 		{[]string{"--env", "A=1", "--env", "hunter2"}, "--env, number 2: wants K=V"}, // not shown: a secret, maybe
 	} {

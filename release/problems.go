@@ -156,6 +156,14 @@ func commandProblem(command string) *Invalid {
 	return nil
 }
 
+// healthcheckProblem leaves the words to the shell in the container.
+func healthcheckProblem(command string) *Invalid {
+	if strings.TrimSpace(command) == "" || strings.ContainsFunc(command, unicode.IsControl) {
+		return &Invalid{Message: "the health check is not a command on one line", Hint: "write a command, or none to leave out the image's"}
+	}
+	return nil
+}
+
 func sizeProblem(size string) *Invalid {
 	if !nginxSize.MatchString(size) {
 		return &Invalid{Message: fmt.Sprintf("%q is not a size", size), Hint: "write it like 10m, or 0 for no limit"}

@@ -45,6 +45,8 @@ func TestValidate_refusesValuesThatMeanSomethingElse(t *testing.T) {
 		{"user", []string{"a b", "a:b:c", ":x", "x:", "-x", "a\n"}, func(s *Settings, v string) { s.User = v }},
 		{"command", []string{" ", "'open", `end\`, "a\x00b"}, func(s *Settings, v string) { s.Command = v }},
 		{"release_command", []string{`"open`}, func(s *Settings, v string) { s.ReleaseCommand = v }},
+		{"healthcheck", []string{" ", "a\nb"}, func(s *Settings, v string) { s.Healthcheck = v }},
+		{"check_hook", []string{"before", "After"}, func(s *Settings, v string) { s.CheckHook = v }},
 		{"body_size", []string{"-1", "10mb", "1.5m", "10m;", "10 m", "$x"}, func(s *Settings, v string) { s.BodySize = v }},
 		{"trusted_proxies[0]", []string{"", "all", "10.0.0.1/8", "fe80::1%eth0", "10.0.0.0/33", "unix:", "10.0.0.1;"},
 			func(s *Settings, v string) { s.TrustedProxies = []string{v} }},

@@ -20,6 +20,9 @@ const (
 	DefaultWait        = 10 * time.Minute // for the app's lock
 	DefaultKeep        = 5                // releases that a rollback can reach
 	DefaultSwitch      = SwitchFlag
+	DefaultPasses      = 1               // times that each check must pass in a row
+	DefaultCheckHook   = CheckHookAfter  // when hooks/check-deploy runs
+	DefaultHookTimeout = 5 * time.Minute // of each hook
 )
 
 // The values of Settings.Switch.
@@ -27,6 +30,15 @@ const (
 	SwitchFlag   = "flag"   // a file that nginx looks at, no reload
 	SwitchReload = "reload" // a rewritten site and a verified reload
 )
+
+// The values of Settings.CheckHook.
+const (
+	CheckHookAfter   = "after"   // when the checks have passed
+	CheckHookInstead = "instead" // in place of them
+)
+
+// HealthcheckNone, as Settings.Healthcheck, says not to use the image's.
+const HealthcheckNone = "none"
 
 // The values of Settings.HTTPS and Settings.Site other than "".
 const (
@@ -42,6 +54,11 @@ type Settings struct {
 	Env            Env       `json:"env,omitempty"`             // env: variables
 	EnvFile        string    `json:"env_file,omitempty"`        // env_file: path, relative to the app's folder; see ReadEnvFile
 	Checks         string    `json:"checks,omitempty"`          // checks: path of the CHECKS file, relative to the app's folder
+	Healthcheck    string    `json:"healthcheck,omitempty"`     // healthcheck: command of a shell in the container, in place of the image's HEALTHCHECK; HealthcheckNone = no such check
+	HealthyFor     *Duration `json:"healthy_for,omitempty"`     // healthy_for: how long all checks must hold before the switch; unset = 0s
+	Passes         int       `json:"passes,omitempty"`          // passes: how often in a row each check must pass; 1 to 100
+	CheckHook      string    `json:"check_hook,omitempty"`      // check_hook: CheckHookAfter or CheckHookInstead
+	HookTimeout    *Duration `json:"hook_timeout,omitempty"`    // hook_timeout: how long each hook may take; at least 1s
 	Replicas       int       `json:"replicas,omitempty"`        // replicas: 1 to 100
 	Volumes        []string  `json:"volumes,omitempty"`         // volumes: NAME-OR-PATH:PATH[:ro]
 	Networks       []string  `json:"networks,omitempty"`        // networks: joined beside zdd's own
@@ -103,6 +120,10 @@ func (s Settings) WithDefaults() Settings {
 	setDefault(&s.Wait, For(DefaultWait))
 	setDefault(&s.Keep, DefaultKeep)
 	setDefault(&s.Switch, DefaultSwitch)
+	setDefault(&s.HealthyFor, For(0))
+	setDefault(&s.Passes, DefaultPasses)
+	setDefault(&s.CheckHook, DefaultCheckHook)
+	setDefault(&s.HookTimeout, For(DefaultHookTimeout))
 	return s
 }
 

@@ -19,6 +19,11 @@ func full() Settings {
 		Env:            Env{"A": "1", "QUOTED": "it's \"so\": # no\nmore ", "EMPTY": "", "NULL": "null", "STAR": "*x", "WIDE": "grün 😀 \u2028\x01"},
 		EnvFile:        "/etc/shop.env",
 		Checks:         "/srv/CHECKS",
+		Healthcheck:    "curl -f localhost || exit 1",
+		HealthyFor:     For(10 * time.Second),
+		Passes:         3,
+		CheckHook:      CheckHookInstead,
+		HookTimeout:    For(time.Minute),
 		Replicas:       3,
 		Volumes:        []string{"data:/var/lib/data", "/srv/pictures:/pictures:ro"},
 		Networks:       []string{"postgres"},
@@ -79,7 +84,7 @@ func TestSettings_errorsNameLineAndColumn(t *testing.T) {
 	for _, row := range []struct{ name, file, want, hint string }{
 		{"unknown key", "port: 1\nprot: 2\n", `:2:1: unknown key "prot"`, `perhaps "port" is meant`},
 		{"hyphens", "env-file: x\n", `:1:1: unknown key "env-file"`, `perhaps "env_file" is meant`},
-		{"far from any key", "# hi\nbanana: 2\n", `:2:1: unknown key "banana"`, "the keys are domains, port, env, env_file, checks, replicas, volumes, networks, memory, cpus, user, command, release_command, drain, stop_timeout, wait, keep, switch, https, body_size, read_timeout, gzip, trusted_proxies, site"},
+		{"far from any key", "# hi\nbanana: 2\n", `:2:1: unknown key "banana"`, "the keys are domains, port, env, env_file, checks, healthcheck, healthy_for, passes, check_hook, hook_timeout, replicas, volumes, networks, memory, cpus, user, command, release_command, drain, stop_timeout, wait, keep, switch, https, body_size, read_timeout, gzip, trusted_proxies, site"},
 		{"key twice", "port: 1\nport: 2\n", `:2:1: mapping key "port" already defined at [1:1]`, ""},
 		{"variable twice", "env:\n  A: x\n  A: y\n", `:3:3: mapping key "A" already defined at [2:3]`, ""},
 		{"not a number", "port: http\n", `:1:7: port: "http" is not a whole number`, ""},
@@ -271,6 +276,7 @@ func TestSettings_defaultsFillOnlyWhatIsNotSet(t *testing.T) {
 	want := Settings{
 		Replicas: 1, Drain: For(0), StopTimeout: For(10 * time.Second),
 		Wait: For(10 * time.Minute), Keep: 2, Switch: "flag",
+		HealthyFor: For(0), Passes: 1, CheckHook: "after", HookTimeout: For(5 * time.Minute),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
