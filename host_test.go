@@ -184,13 +184,24 @@ func (r result) last(t testing.TB) map[string]any {
 // needed for it.
 func (h *host) image(env ...string) string {
 	h.t.Helper()
+	changes := make([]string, len(env))
+	for i, pair := range env {
+		changes[i] = "ENV " + pair
+	}
+	return h.imageWith(nil, changes...)
+}
+
+// imageWith makes an image of the sample app that has further files, and is
+// changed as lines of a Dockerfile say.
+func (h *host) imageWith(files map[string]string, changes ...string) string {
+	h.t.Helper()
 	name := "zdd-test/" + h.app + ":" + randomName(h.t)
 	args := []string{"import", "--change", `ENTRYPOINT ["/app"]`, "--change", "EXPOSE 5000"}
-	for _, pair := range env {
-		args = append(args, "--change", "ENV "+pair)
+	for _, change := range changes {
+		args = append(args, "--change", change)
 	}
 	cmd := exec.Command("docker", append(args, "-", name)...)
-	cmd.Stdin = bytes.NewReader(appArchive(h.t))
+	cmd.Stdin = appArchive(h.t, files)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		h.t.Fatalf("docker import: %v\n%s", err, out)
 	}
@@ -202,29 +213,32 @@ func (h *host) image(env ...string) string {
 	return name
 }
 
-var appArchive = func() func(testing.TB) []byte {
-	var once sync.Once
-	var archive bytes.Buffer
-	return func(t testing.TB) []byte {
-		once.Do(func() {
-			content, err := os.ReadFile(binary(t, "app"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			w := tar.NewWriter(&archive)
-			if err := w.WriteHeader(&tar.Header{Name: "app", Mode: 0o755, Size: int64(len(content))}); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := w.Write(content); err != nil {
-				t.Fatal(err)
-			}
-			if err := w.Close(); err != nil {
-				t.Fatal(err)
-			}
-		})
-		return archive.Bytes()
+// appArchive holds the sample app and further files, by their paths.
+func appArchive(t testing.TB, files map[string]string) io.Reader {
+	t.Helper()
+	content, err := os.ReadFile(binary(t, "app"))
+	if err != nil {
+		t.Fatal(err)
 	}
-}()
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	add := func(name string, mode int64, content []byte) {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: int64(len(content))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("app", 0o755, content)
+	for name, content := range files {
+		add(strings.TrimPrefix(name, "/"), 0o644, []byte(content))
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &archive
+}
 
 // get asks the app through its nginx.
 func (h *host) get(path string) (status int, version, body string) {

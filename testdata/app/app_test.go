@@ -31,6 +31,8 @@ func TestReadConfig_knowsEachSettingAndRefusesNonsense(t *testing.T) {
 		{env: "", want: plain},
 		{env: "PORT=80 VERSION=v7 IDS=/ids", want: with(func(c *config) { c.port, c.version, c.ids = 80, "v7", "/ids" })},
 		{env: "BOOT=1.5s STATUS=500", want: with(func(c *config) { c.boot, c.status = 1500*time.Millisecond, 500 })},
+		{env: "LIFE=2s", want: with(func(c *config) { c.life = 2 * time.Second })},
+		{env: "LIFE=long", err: "reading LIFE"},
 		{env: "ON_START=exit:3", want: with(func(c *config) { c.exitCode = 3 })},
 		{env: "ON_TERM=exit LISTEN=never", want: with(func(c *config) { c.dieAtOnce, c.listen = true, "never" })},
 		{env: "PORT=web", err: `PORT is "web"`},
@@ -69,6 +71,30 @@ func TestRun_exitsWithItsLastWordsWhenToldTo(t *testing.T) {
 	}
 }
 
+func TestCommand_knowsItsWordsAlone(t *testing.T) {
+	server := httptest.NewServer(newHandler("v1", 200, &ledger{}))
+	t.Cleanup(server.Close)
+	port := server.URL[strings.LastIndex(server.URL, ":")+1:]
+	for _, test := range []struct {
+		args, env string
+		code      int
+		known     bool
+		says      string
+	}{
+		{"exit 3", "", 3, true, "asked to exit with 3"},
+		{"exit now", "", exitUsage, true, ""},
+		{"health", "PORT=" + port, 0, true, "healthy"},
+		{"health", "PORT=1", 1, true, "unhealthy: "},
+		{"migrate", "", 0, false, ""},
+	} {
+		var out bytes.Buffer
+		code, known := command(strings.Fields(test.args), environment(test.env), &out)
+		if code != test.code || known != test.known || !strings.HasPrefix(out.String(), test.says) {
+			t.Errorf("%s: %d %v %q, want %d %v %q", test.args, code, known, out.String(), test.code, test.known, test.says)
+		}
+	}
+}
+
 func TestHandler_answersEachEndpoint(t *testing.T) {
 	const digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824" // of "hello"
 	tests := []struct {
@@ -78,6 +104,7 @@ func TestHandler_answersEachEndpoint(t *testing.T) {
 	}{
 		{"GET", "/", "", 200, "hello from v1\n"},
 		{"GET", "/healthz", "", 200, "ok\n"},
+		{"GET", "/json", "", 200, `{"status":"up","version":"v1","db":{"connected":true,"pool":5}}` + "\n"},
 		{"POST", "/echo", "hello", 200, "id-1 v1 " + digest + " 5\n"},
 		{"POST", "/upload", "hello", 200, "id-1 v1 " + digest + " 5\n"},
 		{"POST", "/slow?for=1ms", "hello", 200, "id-1 v1 " + digest + " 5\n"},

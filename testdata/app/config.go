@@ -13,7 +13,8 @@ type config struct {
 	listen    string
 	version   string
 	boot      time.Duration
-	exitCode  int // of ON_START=exit:N; -1 is no exit
+	life      time.Duration // 0 is forever
+	exitCode  int           // of ON_START=exit:N; -1 is no exit
 	status    int
 	dieAtOnce bool
 	ids       string
@@ -45,6 +46,9 @@ func readConfig(getenv func(string) string) (config, error) {
 	}
 	if c.boot, err = time.ParseDuration(or("BOOT", "0s")); err != nil {
 		return config{}, fmt.Errorf("reading BOOT: %w", err)
+	}
+	if c.life, err = time.ParseDuration(or("LIFE", "0s")); err != nil {
+		return config{}, fmt.Errorf("reading LIFE: %w", err)
 	}
 	if v := getenv("ON_START"); v != "" {
 		code, ok := strings.CutPrefix(v, "exit:")

@@ -8,13 +8,17 @@
 //	LISTEN    address to listen on; default all; "never" for not at all
 //	VERSION   the release's name, in every answer; default "v0"
 //	BOOT      how long it takes until it listens, such as 1.5s; default 0
+//	LIFE      how long it serves before it crashes, such as 2s; default forever
 //	ON_START  "exit:3" prints a few log lines and exits with 3 at once
 //	STATUS    the status of every answer, such as 500; default 200
 //	ON_TERM   "graceful" (default) finishes the requests in flight on SIGTERM,
 //	          "exit" dies in the middle of them
 //	IDS       folder in which it records the requests that it processed
 //
-// Endpoints: / says hello, /healthz says ok, /echo answers with a digest of
+// "app health" asks the app in the same container and exits with 0 when it is
+// well, "app exit 3" exits with 3.
+//
+// Endpoints: / says hello, /healthz says ok, /json tells its state, /echo answers with a digest of
 // the body, /slow?for=1.5s answers late, /upload reads a slow body to its end,
 // /stream?for=5s&every=100ms sends line after line, /ws echoes messages,
 // /env is refused: no environment, no secret.

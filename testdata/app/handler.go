@@ -31,6 +31,7 @@ func newHandler(version string, status int, ids *ledger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", h.hello)
 	mux.HandleFunc("/healthz", h.health)
+	mux.HandleFunc("/json", h.json)
 	mux.HandleFunc("POST /echo", h.echo)
 	mux.HandleFunc("POST /upload", h.echo) // the same, however slowly the body comes
 	mux.HandleFunc("/slow", h.slow)
@@ -64,6 +65,11 @@ func (h *handler) hello(w http.ResponseWriter, r *http.Request) {
 
 func (h *handler) health(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ok")
+}
+
+func (h *handler) json(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"status":"up","version":%q,"db":{"connected":true,"pool":5}}`+"\n", h.version)
 }
 
 // echo answers "id version sha256 length" of the body it read.

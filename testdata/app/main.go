@@ -20,6 +20,11 @@ const (
 )
 
 func main() {
+	if len(os.Args) > 1 {
+		if code, known := command(os.Args[1:], os.Getenv, os.Stdout); known {
+			os.Exit(code)
+		}
+	}
 	os.Exit(run(os.Getenv, os.Stdout))
 }
 
@@ -75,10 +80,17 @@ func serve(c config, listener net.Listener, ids *ledger, term <-chan os.Signal, 
 	server := &http.Server{Handler: newHandler(c.version, c.status, ids)}
 	broken := make(chan error, 1)
 	go func() { broken <- server.Serve(listener) }()
+	var death <-chan time.Time
+	if c.life > 0 {
+		death = time.After(c.life)
+	}
 
 	select {
 	case err := <-broken:
 		fmt.Fprintln(log, "app:", err)
+		return exitUsage
+	case <-death:
+		fmt.Fprintf(log, "%s: out of memory, or something like that\n", c.version)
 		return exitUsage
 	case <-term:
 	}
