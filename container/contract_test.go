@@ -41,6 +41,21 @@ var contract = []struct {
 	{"runs a command once", runsOnce},
 	{"reports a command's failure", reportsCommandFailure},
 	{"stops a cancelled command", stopsCancelledCommand},
+	{"tells an image's health check and shell", tellsHealthcheck},
+	{"reads files of an image", readsFiles},
+	{"follows links inside an image", followsLinks},
+	{"cuts a file that is too long", cutsLongFiles},
+	{"reads no image that is not there", readsNoUnknownImage},
+	{"reads beside a leftover", readsBesideALeftover},
+	{"leaves nothing when reading is cancelled", leavesNothingOfCancelledReading},
+	{"tells since when an instance runs", tellsSinceWhen},
+	{"tells where an instance listens", tellsListeners},
+	{"runs a command in an instance", runsInInstance},
+	{"knows a command that is not there", knowsNoCommand},
+	{"kills a cancelled command in an instance", killsCancelledExec},
+	{"runs nothing in an instance that ended", runsNothingInEnded},
+	{"reports an exit during a command", reportsExitDuringExec},
+	{"takes output that nobody wants", takesUnwantedOutput},
 }
 
 func TestContract_onTheRealEngine(t *testing.T) {
@@ -73,7 +88,7 @@ func fakeWorld(t *testing.T) *world {
 	})
 	image := dockertest.Image{Ports: []string{"5000/tcp", "5001/udp"}, Labels: map[string]string{"zdd.task": "release"}}
 	w := &world{
-		config: zdd.Config{Root: "/srv/" + unique("fake"), Host: fake.Host()},
+		config: zdd.Config{Root: "/srv/" + unique("fake"), Host: fake.Host(), Proc: fake.Proc()},
 		tag:    unique("zdd-probe") + ":1",
 		registry: func(t *testing.T) (good, unknown, torn string) {
 			name := "registry.example/" + unique("app")
@@ -83,6 +98,13 @@ func fakeWorld(t *testing.T) *world {
 		},
 	}
 	w.image = fake.AddImage(w.tag, image)
+	w.add = func(_ *testing.T, image dockertest.Image) string { return fake.AddImage(unique("added")+":1", image) }
+	fake.OnExec(func(p dockertest.Process) int {
+		if p.Args[0] != "/probe" {
+			return dockertest.NoCommand
+		}
+		return probe.Run(p.Kill, p.Kill, p.Address.String(), p.Args[1:], p.Env, p.Stdout, p.Stderr)
+	})
 	engine, err := zdd.Connect(t.Context(), w.config)
 	if err != nil {
 		t.Fatal(err)

@@ -4,10 +4,13 @@
 // The story of a deploy, as this package sees it:
 //
 //	engine.Resolve or Build   the image: found, pulled or built; Tag keeps it
+//	engine.ReadFiles          what the image itself says of its checks
 //	engine.EnsureNetwork      the root's bridge, once
 //	engine.RunOnce            the release command, if there is one
 //	engine.Start              one Instance for each address of the idle slot
 //	engine.Guard              a context that ends when an instance does
+//	engine.Exec               a command inside an instance, for its checks
+//	engine.Running, Listeners since when an instance runs, and where it listens
 //	engine.Promote            from here on the engine brings them back
 //	engine.Stop, Remove       the release that was replaced, now or later
 //
@@ -23,6 +26,10 @@
 // No port is published. An instance is reached at its address, on a bridge
 // whose containers cannot reach each other. The addresses come from the
 // caller, who keeps them; an instance has the same one each time it starts.
+//
+// A command in an instance ends with the context of its call, as far as this
+// machine can end it. What is killed for that is of the container for sure: a
+// process's number alone is never believed.
 //
 // A call that fails or is cancelled leaves nothing that it made. A zdd that is
 // killed does; the names and labels say to whom it belongs, so List,

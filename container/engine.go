@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,9 @@ import (
 
 // DefaultRoot is the root whose network is called plainly "zdd".
 const DefaultRoot = "/var/lib/zdd"
+
+// DefaultProc is where Linux shows its processes.
+const DefaultProc = "/proc"
 
 // ConnectTimeout is how long Connect waits for an engine that accepts the
 // connection and says nothing.
@@ -34,6 +38,9 @@ type Config struct {
 	// else DOCKER_CONTEXT, else the docker command line's current context,
 	// else the default socket.
 	Host string
+	// Proc is the folder in which this machine shows its processes. "" means
+	// DefaultProc.
+	Proc string
 }
 
 // Engine is a connection to one Docker engine, acting for one root. It is safe
@@ -43,6 +50,7 @@ type Engine struct {
 	root  string
 	host  string // as reported by the client
 	given string // Config.Host, for the docker command line
+	proc  string
 
 	about func(context.Context) (system.Info, error)
 }
@@ -61,7 +69,10 @@ func Connect(ctx context.Context, config Config) (*Engine, error) {
 	if err != nil {
 		return nil, &Unreachable{Host: host, Cause: err}
 	}
-	engine := &Engine{api: api, root: filepath.Clean(config.Root), host: api.DaemonHost(), given: config.Host}
+	engine := &Engine{
+		api: api, root: filepath.Clean(config.Root), host: api.DaemonHost(), given: config.Host,
+		proc: cmp.Or(config.Proc, DefaultProc),
+	}
 	engine.about = once(func(ctx context.Context) (system.Info, error) { return api.Info(ctx) })
 
 	ctx, cancel := context.WithTimeoutCause(ctx, ConnectTimeout,

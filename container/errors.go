@@ -219,6 +219,24 @@ func (e *Exited) Hint() string {
 	return ""
 }
 
+// NoCommand says that a container runs and that a command cannot be run in it:
+// its image does not have the program, or the container's user may not execute
+// it.
+type NoCommand struct {
+	Name    string // the container
+	Command string // the program
+	Code    int    // 126 or 127, as of a shell; which of the two is the engine's choice
+}
+
+func (n *NoCommand) Error() string {
+	return fmt.Sprintf("container %q: no command %q", n.Name, n.Command)
+}
+
+// Hint says what the operator can do next.
+func (n *NoCommand) Hint() string {
+	return "name a program that the image has, with its path if it is not in PATH"
+}
+
 // typed turns a lost connection into *Unreachable and leaves every other error
 // as it is.
 func (e *Engine) typed(err error) error {

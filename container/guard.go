@@ -3,6 +3,7 @@ package container
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -34,6 +35,38 @@ func (e *Engine) Guard(ctx context.Context, instances []Instance) (context.Conte
 		end(err)
 	}
 	return guarded, func() { end(context.Canceled) }
+}
+
+// Running tells since when an instance has been running, this time, and how
+// often the engine has started it again by itself since it was last started on
+// purpose. The error is *Exited when it does not run just now.
+func (e *Engine) Running(ctx context.Context, instance Instance) (since time.Time, restarts int, err error) {
+	found, err := e.inspectRunning(ctx, instance)
+	if err != nil {
+		return time.Time{}, 0, err
+	}
+	since, err = time.Parse(time.RFC3339Nano, found.State.StartedAt)
+	if err != nil {
+		return time.Time{}, 0, fmt.Errorf("start of container %q: %w", instance.Name, err)
+	}
+	return since, found.RestartCount, nil
+}
+
+// inspectRunning is the engine's view of an instance that runs. The error is
+// *Exited for one that does not.
+func (e *Engine) inspectRunning(ctx context.Context, instance Instance) (container.InspectResponse, error) {
+	found, err := e.api.ContainerInspect(ctx, instance.ID)
+	switch {
+	case errdefs.IsNotFound(err):
+		return found, &Exited{Name: instance.Name, Removed: true}
+	case ctx.Err() != nil:
+		return found, fmt.Errorf("looking at container %q: %w", instance.Name, context.Cause(ctx))
+	case err != nil:
+		return found, fmt.Errorf("looking at container %q: %w", instance.Name, e.typed(err))
+	case !found.State.Running || found.State.Restarting:
+		return found, exited(instance, found)
+	}
+	return found, nil
 }
 
 // restarted tells an instance that the engine has started again by itself. Its

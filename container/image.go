@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/go-connections/nat"
 )
@@ -34,7 +36,26 @@ type Image struct {
 	Size       int64  // bytes on the engine, shared layers included
 	User       string // whom its process runs as; "" is root
 	WorkingDir string
+	// Healthcheck is how the image's author finds out whether a container of
+	// it is well; nil when the image has no health check, or turns off one
+	// that it inherited.
+	Healthcheck *Healthcheck
+	Shell       []string // what runs a command given as text; nil is /bin/sh -c
 }
+
+// Healthcheck is an image's health check. A zero duration or count means
+// Docker's own default, see
+// https://docs.docker.com/reference/dockerfile/#healthcheck.
+type Healthcheck struct {
+	Test        []string // ["CMD", argument…] or ["CMD-SHELL", text]
+	Interval    time.Duration
+	Timeout     time.Duration
+	StartPeriod time.Duration
+	Retries     int
+}
+
+// noHealthcheck is the Test that turns a health check off.
+const noHealthcheck = "NONE"
 
 // Resolve finds the image that ref names (a tag, a digest or an image ID) on
 // the engine, or pulls it as policy says. Progress may be nil; it is called at
@@ -111,11 +132,22 @@ func (e *Engine) inspectImage(ctx context.Context, ref string) (Image, error) {
 		return result, nil
 	}
 	result.User, result.WorkingDir = found.Config.User, found.Config.WorkingDir
+	result.Healthcheck, result.Shell = healthcheck(found.Config.Healthcheck), found.Config.Shell
 	result.Ports, err = tcpPorts(found.Config.ExposedPorts)
 	if err != nil {
 		return Image{}, fmt.Errorf("image %q: %w", ref, err)
 	}
 	return result, nil
+}
+
+func healthcheck(config *container.HealthConfig) *Healthcheck {
+	if config == nil || len(config.Test) == 0 || config.Test[0] == noHealthcheck {
+		return nil
+	}
+	return &Healthcheck{
+		Test: config.Test, Interval: config.Interval, Timeout: config.Timeout,
+		StartPeriod: config.StartPeriod, Retries: config.Retries,
+	}
 }
 
 // digestOf picks the digest of the repository that ref names. An image can be

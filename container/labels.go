@@ -18,7 +18,8 @@ const (
 	labelTask    = "zdd.task"    // "release" on a one-off container, "" on an instance
 )
 
-// taskRelease is the value of labelTask on a release command's container.
+// taskRelease is the value of labelTask on every one-off container, whether it
+// is for a release command or for reading an image.
 const taskRelease = "release"
 
 // containerName is unique in a root: the last two numbers cannot be mistaken
@@ -29,6 +30,11 @@ func containerName(app string, release, replica int) string {
 
 func taskName(app string, release int) string {
 	return fmt.Sprintf("zdd-%s-%d-%s", app, release, taskRelease)
+}
+
+// readerName is that of the container of which ReadFiles reads.
+func readerName(app string, release int) string {
+	return fmt.Sprintf("zdd-%s-%d-files", app, release)
 }
 
 // labels are for an instance of a release. Each label is set, because an image

@@ -38,6 +38,10 @@ type Spec struct {
 	NanoCPUs  int64        // billionths of a CPU; 0 is no limit
 	User      string       // "" is the image's
 	Command   []string     // arguments of the image's entrypoint; nil is the image's
+	// Healthcheck is what stands in for the test of the image's health check,
+	// in the words of Docker: ["CMD", argument…], ["CMD-SHELL", text] or
+	// ["NONE"]. Its times and counts stay the image's. nil is the image's test.
+	Healthcheck []string
 	// StopTimeout is the grace that the engine itself gives when it shuts
 	// down, rounded up to seconds. 0 means DefaultStopTimeout.
 	StopTimeout time.Duration
@@ -52,7 +56,7 @@ func (s Spec) stopTimeout() time.Duration {
 
 // config is the portable half of what the engine wants to know.
 func (s Spec) config(labels map[string]string) *container.Config {
-	return &container.Config{
+	config := &container.Config{
 		Image:       s.Image,
 		User:        s.User,
 		Env:         s.environment(),
@@ -60,6 +64,10 @@ func (s Spec) config(labels map[string]string) *container.Config {
 		Labels:      labels,
 		StopTimeout: seconds(s.stopTimeout()),
 	}
+	if s.Healthcheck != nil {
+		config.Healthcheck = &container.HealthConfig{Test: s.Healthcheck}
+	}
+	return config
 }
 
 // hostConfig is the other half. It publishes no port, ever: a published port

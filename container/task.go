@@ -12,7 +12,7 @@ import (
 
 // RunOnce runs a command in a container of its own, made like an instance of
 // the release (image, environment, volumes, networks, limits, user) but for the
-// address, and waits for its end. What it writes, stdout and stderr, goes to
+// address and the health check, which it has not, and waits for its end. What it writes, stdout and stderr, goes to
 // out as it comes and as it is. When ctx ends first, the command gets the stop
 // signal and the spec's StopTimeout.
 //
@@ -24,6 +24,8 @@ func (e *Engine) RunOnce(ctx context.Context, spec Spec, command []string, out i
 		return fmt.Errorf("asking the engine about itself: %w", e.typed(err))
 	}
 	spec.Command = command
+	// It asks an app that serves, and a command does not.
+	spec.Healthcheck = []string{noHealthcheck}
 	task := Instance{Name: taskName(spec.App, spec.Release), App: spec.App, Release: spec.Release, Image: spec.Image}
 	task.ID, err = e.create(ctx, task.Name, spec, e.taskLabels(spec), netip.Addr{}, about)
 	defer func() {
@@ -75,11 +77,7 @@ func (e *Engine) run(ctx context.Context, task Instance, spec Spec, out io.Write
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
-		// A reader that has gone away is no reason to stop the command, but
-		// its output must be taken, or it would block.
-		if _, err := stdcopy.StdCopy(out, out, attached.Reader); err != nil {
-			_, _ = io.Copy(io.Discard, attached.Reader)
-		}
+		drain(out, attached.Reader)
 	}()
 
 	select {
@@ -103,6 +101,15 @@ func (e *Engine) run(ctx context.Context, task Instance, spec Spec, out io.Write
 			return fmt.Errorf("running container %q: %w; %w", task.Name, context.Cause(ctx), stopErr)
 		}
 		return fmt.Errorf("running container %q: %w", task.Name, context.Cause(ctx))
+	}
+}
+
+// drain gives out what a command writes, both streams, until it ends.
+func drain(out io.Writer, framed io.Reader) {
+	// A reader that has gone away is no reason to stop the command, but its
+	// output must be taken, or it would block.
+	if _, err := stdcopy.StdCopy(out, out, framed); err != nil {
+		_, _ = io.Copy(io.Discard, framed)
 	}
 }
 

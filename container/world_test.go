@@ -13,11 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/client"
-
 	zdd "zdd/container"
+	"zdd/container/dockertest"
 )
 
 // patience is how long a test waits for what must come; only a test that fails
@@ -35,6 +32,8 @@ type world struct {
 	// registry gives names of images to pull: one that is there, one that is
 	// not, and one whose download breaks off.
 	registry func(t *testing.T) (good, unknown, torn string)
+	// add puts an image on the engine, until the test ends, and gives its ID.
+	add func(t *testing.T, image dockertest.Image) string
 
 	mu   sync.Mutex
 	next netip.Addr
@@ -122,7 +121,7 @@ var real = sync.OnceValues(func() (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{engine: engine, config: config, tag: unique("zdd-probe") + ":1"}
+	w := &world{engine: engine, config: config, tag: unique("zdd-probe") + ":1", add: loadImage}
 	w.registry = func(t *testing.T) (good, unknown, torn string) {
 		r := newRegistry(t, "", "")
 		return r.ref("v1"), r.ref("v9"), r.ref("torn")
@@ -232,44 +231,4 @@ func get(instance zdd.Instance, path string) error {
 		return err
 	}
 	return response.Body.Close()
-}
-
-// onEngine is the engine's own view of a container, past zdd's.
-func onEngine(t *testing.T, name string) container.InspectResponse {
-	t.Helper()
-	found, err := rawClient(t).ContainerInspect(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
-func rawClient(t *testing.T) *client.Client {
-	t.Helper()
-	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = api.Close() })
-	return api
-}
-
-// tasks counts the one-off containers of an app, past zdd.
-func (w *world) tasks(t *testing.T, app string) int {
-	t.Helper()
-	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if w.config.Host != "" {
-		api, err = client.NewClientWithOpts(client.WithHost(w.config.Host), client.WithAPIVersionNegotiation())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer api.Close()
-	found, err := api.ContainerList(context.Background(), container.ListOptions{
-		All: true, Filters: filters.NewArgs(filters.Arg("label", "zdd.app="+app)),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(found)
 }

@@ -35,12 +35,16 @@ type instance struct {
 	state    string
 	exitCode int
 	restarts int
-	stopped  bool // on purpose
-	removed  bool
-	run      *run          // nil when no process runs
-	exit     chan struct{} // closed by the next exit
-	gone     chan struct{} // closed by the removal
-	output   output
+	pid      int // while a process runs
+	started  time.Time
+	// pretended are the listeners that only seem to be.
+	pretended []netip.AddrPort
+	stopped   bool // on purpose
+	removed   bool
+	run       *run          // nil when no process runs
+	exit      chan struct{} // closed by the next exit
+	gone      chan struct{} // closed by the removal
+	output    output
 }
 
 // Containers are the names of all that exist, sorted.
@@ -127,10 +131,12 @@ func (e *Engine) create(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	c.config.Labels = labels
-	for name, endpoint := range request.NetworkingConfig.EndpointsConfig {
-		c.networks = append(c.networks, name)
-		if endpoint.IPAMConfig != nil {
-			c.address, _ = netip.ParseAddr(endpoint.IPAMConfig.IPv4Address)
+	if request.NetworkingConfig != nil {
+		for name, endpoint := range request.NetworkingConfig.EndpointsConfig {
+			c.networks = append(c.networks, name)
+			if endpoint.IPAMConfig != nil {
+				c.address, _ = netip.ParseAddr(endpoint.IPAMConfig.IPv4Address)
+			}
 		}
 	}
 	e.containers[c.id] = c
@@ -263,6 +269,7 @@ func (e *Engine) inspect(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	up := c.state == stateRunning || c.state == stateRestarting
+	e.showSockets(c)
 	host := c.host
 	host.RestartPolicy.Name = container.RestartPolicyMode(c.policy)
 	answer(w, http.StatusOK, container.InspectResponse{
@@ -270,7 +277,9 @@ func (e *Engine) inspect(w http.ResponseWriter, r *http.Request) {
 			ID: c.id, Name: "/" + c.name, Image: c.config.Image, RestartCount: c.restarts, HostConfig: &host,
 			State: &container.State{
 				Status: c.state, Running: up, Restarting: c.state == stateRestarting, ExitCode: c.exitCode,
+				Pid: c.pid, StartedAt: c.started.Format(time.RFC3339Nano),
 			},
+			ExecIDs: e.execIDs(c),
 		},
 		Config:          &c.config,
 		NetworkSettings: &container.NetworkSettings{Networks: c.endpoints()},

@@ -7,6 +7,10 @@
 // would notice: it knows no label filters, no container state, no static
 // addresses and no networks of a subnet, frames no logs, and speaks API 1.24.
 //
+// An Image is told its files, links and health check; OnExec is told what docker
+// exec runs. With Proc as the Config's, the containers have processes and
+// sockets to be seen, too.
+//
 // Everything here that another package's tests rely on is held against the
 // real engine: package container runs one set of tests, its contract, on both.
 package dockertest

@@ -3,10 +3,13 @@ package dockertest_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"zdd/container"
 	"zdd/container/dockertest"
@@ -16,7 +19,13 @@ import (
 func connect(t *testing.T) (*dockertest.Engine, *container.Engine, container.Spec) {
 	t.Helper()
 	fake := dockertest.New(t, nil)
-	engine, err := container.Connect(t.Context(), container.Config{Root: "/srv/zdd", Host: fake.Host()})
+	engine, spec := connectTo(t, fake)
+	return fake, engine, spec
+}
+
+func connectTo(t *testing.T, fake *dockertest.Engine) (*container.Engine, container.Spec) {
+	t.Helper()
+	engine, err := container.Connect(t.Context(), container.Config{Root: "/srv/zdd", Host: fake.Host(), Proc: fake.Proc()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +35,7 @@ func connect(t *testing.T) (*dockertest.Engine, *container.Engine, container.Spe
 		t.Fatal(err)
 	}
 	first := network.Gateway.Next()
-	return fake, engine, container.Spec{
+	return engine, container.Spec{
 		App: "web", Release: 1, Slot: "blue", Image: fake.AddImage("acme/web:1", dockertest.Image{}),
 		Addresses: []netip.Addr{first, first.Next()},
 	}
@@ -99,5 +108,91 @@ func TestDown_breaksEveryConnection(t *testing.T) {
 	}
 	if !errors.As(context.Cause(guarded), &unreachable) {
 		t.Errorf("cause: %v, want Unreachable", context.Cause(guarded))
+	}
+}
+
+func TestProcess_hasItsHealthCheckAndPretendsToListen(t *testing.T) {
+	t.Parallel()
+	checks := make(chan []string, 1)
+	fake := dockertest.New(t, func(p dockertest.Process) int {
+		p.Pretend(netip.MustParseAddrPort("127.0.0.1:3000"))
+		p.Pretend(netip.MustParseAddrPort("[::]:3001"))
+		checks <- p.Healthcheck
+		<-p.Term.Done()
+		return 0
+	})
+	engine, spec := connectTo(t, fake)
+	spec.Addresses, spec.Healthcheck = spec.Addresses[:1], []string{"CMD-SHELL", "curl localhost"}
+	instances, err := engine.Start(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := <-checks; !slices.Equal(got, spec.Healthcheck) {
+		t.Errorf("health check %q", got)
+	}
+	got, err := engine.Listeners(t.Context(), instances[0])
+	want := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:3000"), netip.MustParseAddrPort("[::]:3001")}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("listeners %v, %v; want %v", got, err, want)
+	}
+}
+
+// Not parallel: it counts what runs in this process.
+func TestExec_leaksNothing(t *testing.T) {
+	fake, engine, spec := connect(t)
+	fake.OnExec(func(p dockertest.Process) int {
+		if p.Args[0] != "loop" {
+			return len(p.Args)
+		}
+		for p.Kill.Err() == nil {
+			_, _ = p.Stdout.Write(make([]byte, 4096))
+		}
+		return 0
+	})
+	instances, err := engine.Start(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	execute := func() {
+		t.Helper()
+		if code, err := engine.Exec(t.Context(), instances[0], []string{"one", "two"}, io.Discard); code != 2 || err != nil {
+			t.Errorf("Exec: %d, %v", code, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		if _, err := engine.Exec(ctx, instances[0], []string{"loop"}, io.Discard); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Exec: %v", err)
+		}
+	}
+	execute() // what is made once
+	before := runtime.NumGoroutine()
+	for range 10 {
+		execute()
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for runtime.NumGoroutine() > before {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+		runtime.Gosched()
+	}
+}
+
+// The kernel ends a container's commands first, so the engine may still say
+// that the container runs.
+func TestExec_waitsForTheEndOfAContainerThatKilledTheCommand(t *testing.T) {
+	t.Parallel()
+	fake, engine, spec := connect(t)
+	spec.Addresses = spec.Addresses[:1]
+	instances, err := engine.Start(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake.OnExec(func(dockertest.Process) int { return 137 })
+	fake.Before(dockertest.OpInspect, 2, func() { fake.Kill(instances[0].Name) })
+	_, err = engine.Exec(t.Context(), instances[0], []string{"check"}, io.Discard)
+	var exit *container.Exited
+	if !errors.As(err, &exit) || exit.Code != 137 {
+		t.Errorf("Exec: %v, want Exited", err)
 	}
 }

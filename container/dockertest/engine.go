@@ -41,6 +41,10 @@ const (
 	OpList            Op = "GET /containers/json"
 	OpInspect         Op = "GET /containers/{id}/json"
 	OpLogs            Op = "GET /containers/{id}/logs"
+	OpArchive         Op = "GET /containers/{id}/archive"
+	OpCreateExec      Op = "POST /containers/{id}/exec"
+	OpStartExec       Op = "POST /exec/{id}/start"
+	OpInspectExec     Op = "GET /exec/{id}/json"
 	OpListNetworks    Op = "GET /networks"
 	OpCreateNetwork   Op = "POST /networks/create"
 	OpInspectNetwork  Op = "GET /networks/{id}"
@@ -56,6 +60,7 @@ type Program func(p Process) int
 // Engine is the fake. It is safe for concurrent use.
 type Engine struct {
 	images  *base.DockerServer
+	storing sync.Mutex // held while images is asked
 	server  *http.Server
 	host    string
 	program Program
@@ -64,8 +69,10 @@ type Engine struct {
 	mu         sync.Mutex
 	meta       map[string]Image // by ID
 	remote     map[string]remoteImage
-	containers map[string]*instance // by ID
-	networks   map[string]*bridge   // by ID
+	containers map[string]*instance  // by ID
+	networks   map[string]*bridge    // by ID
+	execs      map[string]*execution // by ID
+	commands   Program               // what is run in containers that run
 	faults     []*fault
 }
 
@@ -104,6 +111,7 @@ func New(t testing.TB, program Program) *Engine {
 		images: images, host: "unix://" + listener.Addr().String(), program: program, dataDir: dir,
 		meta: map[string]Image{}, remote: map[string]remoteImage{},
 		containers: map[string]*instance{}, networks: map[string]*bridge{},
+		execs: map[string]*execution{},
 	}
 	engine.server = &http.Server{Handler: engine.handler()}
 	go func() { _ = engine.server.Serve(listener) }()
@@ -174,6 +182,7 @@ func (e *Engine) handler() http.Handler {
 		OpPing: e.ping, "HEAD /_ping": e.ping, OpInfo: e.info, OpPull: e.pull,
 		OpCreate: e.create, OpStart: e.start, OpStop: e.stop, OpUpdate: e.update, OpRemove: e.remove,
 		OpWait: e.wait, OpAttach: e.attach, OpList: e.list, OpInspect: e.inspect, OpLogs: e.logs,
+		OpArchive: e.archive, OpCreateExec: e.createExec, OpStartExec: e.startExec, OpInspectExec: e.inspectExec,
 		OpListNetworks: e.listNetworks, OpCreateNetwork: e.createNetwork, OpInspectNetwork: e.inspectNetwork,
 		OpConnectNetwork: e.connectNetwork, OpRemoveNetwork: e.removeNetwork,
 		anyOtherOperation: e.unknown,

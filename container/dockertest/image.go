@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+
+	zdd "zdd/container"
 )
 
 // Image is what the fake knows of an image besides its names.
@@ -18,7 +20,13 @@ type Image struct {
 	Ports  []string // as in EXPOSE: "5000/tcp"
 	Labels map[string]string
 	User   string
-	id     string // in the image store
+	// Files are the contents of its regular files, and Links the targets of its
+	// symbolic links, by absolute path. The folders that they need are there.
+	Files, Links map[string]string
+	WorkingDir   string
+	Healthcheck  *zdd.Healthcheck
+	Shell        []string
+	id           string // in the image store
 }
 
 // remoteImage is one that a pull finds.
@@ -64,8 +72,11 @@ func (e *Engine) BreakPull(ref, message string) {
 	e.remote[withTag(ref)] = remoteImage{broken: message}
 }
 
-// store asks the image store behind the fake.
+// store asks the image store behind the fake, one question at a time: it does
+// not guard all that it has.
 func (e *Engine) store(method, path string, query url.Values) *httptest.ResponseRecorder {
+	e.storing.Lock()
+	defer e.storing.Unlock()
 	recorder := httptest.NewRecorder()
 	e.images.ServeHTTP(recorder, httptest.NewRequest(method, path+"?"+query.Encode(), nil))
 	return recorder
@@ -113,7 +124,10 @@ func (e *Engine) inspectImage(w http.ResponseWriter, _ *http.Request, ref string
 	}
 	answer(w, http.StatusOK, map[string]any{
 		"Id": id, "RepoDigests": []string{}, "Size": 1 << 20,
-		"Config": map[string]any{"ExposedPorts": exposed, "Labels": image.Labels, "User": image.User},
+		"Config": map[string]any{
+			"ExposedPorts": exposed, "Labels": image.Labels, "User": image.User, "WorkingDir": image.WorkingDir,
+			"Healthcheck": image.Healthcheck, "Shell": image.Shell,
+		},
 	})
 }
 

@@ -8,6 +8,9 @@ import (
 // place finds a container's addresses, which is when an engine notices that it
 // cannot. The caller holds e.mu.
 func (e *Engine) place(c *instance) (int, string) {
+	if len(c.networks) == 0 {
+		return http.StatusNotImplemented, "dockertest starts only containers on a network"
+	}
 	for _, name := range c.networks {
 		if e.network(name) == nil {
 			return http.StatusNotFound, "network " + name + " not found"

@@ -33,6 +33,13 @@ type Process struct {
 	Stderr  io.Writer
 	Term    context.Context // ends with SIGTERM
 	Kill    context.Context // ends with SIGKILL; a real process would just be gone
+	// Healthcheck is the test that the container was made with, nil when it is
+	// the image's.
+	Healthcheck []string
+	// Pretend shows a TCP listener among the container's sockets, for an
+	// address that every container has and only one function can: 127.0.0.1, or
+	// 0.0.0.0. What the function itself listens to at Address shows anyway.
+	Pretend func(listener netip.AddrPort)
 }
 
 // Getenv is the value of a variable of the container, "" if it has none.
@@ -57,9 +64,14 @@ func (e *Engine) launch(c *instance) {
 	kill, endKill := context.WithCancel(context.Background())
 	life := &run{term: endTerm, kill: endKill, dead: make(chan struct{})}
 	c.run, c.state, c.exitCode = life, stateRunning, 0
+	c.pid, c.started, c.pretended = newPID(), time.Now().UTC(), nil
 	process := Process{
 		Name: c.name, Args: c.config.Cmd, Env: c.config.Env, Labels: c.config.Labels, Address: c.at(),
 		Stdout: c.output.stream(stdcopy.Stdout), Stderr: c.output.stream(stdcopy.Stderr), Term: term, Kill: kill,
+		Pretend: c.pretend(e),
+	}
+	if c.config.Healthcheck != nil {
+		process.Healthcheck = c.config.Healthcheck.Test
 	}
 	go func() {
 		code := e.program(process)
@@ -81,6 +93,8 @@ func (e *Engine) exited(c *instance, life *run, code int) {
 		return
 	}
 	c.run, c.state, c.exitCode = nil, stateExited, code
+	e.hide(c.pid)
+	c.pid = 0
 	c.output.hangUp()
 	close(life.dead)
 	close(c.exit)

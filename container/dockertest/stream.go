@@ -1,6 +1,7 @@
 package dockertest
 
 import (
+	"net"
 	"net/http"
 	"strconv"
 )
@@ -66,19 +67,30 @@ func (e *Engine) attach(w http.ResponseWriter, r *http.Request) {
 	if c == nil {
 		return
 	}
-	connection, buffered, err := http.NewResponseController(w).Hijack()
+	connection, err := upgrade(w)
 	if err != nil {
-		refuse(w, http.StatusInternalServerError, err.Error())
 		return
 	}
 	defer connection.Close()
-	_, _ = buffered.WriteString("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\n" +
-		"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
-	if buffered.Flush() != nil {
-		return
-	}
 	select {
 	case <-c.output.attach(connection):
 	case <-c.gone:
 	}
+}
+
+// upgrade takes a connection over for a stream. It answers itself when it
+// cannot.
+func upgrade(w http.ResponseWriter) (net.Conn, error) {
+	connection, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, err.Error())
+		return nil, err
+	}
+	_, _ = buffered.WriteString("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\n" +
+		"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+	if err := buffered.Flush(); err != nil {
+		_ = connection.Close()
+		return nil, err
+	}
+	return connection, nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -25,6 +26,8 @@ import (
 //	dial ADDRESS       0 when something answers there, 7 when nothing does
 //	env NAME           writes the variable
 //	eat                takes memory until it is stopped
+//	flood              writes without an end until it is stopped
+//	listen ADDRESS…    listens at each of them until it is stopped
 func Run(term, kill context.Context, host string, args, env []string, stdout, stderr io.Writer) int {
 	switch args[0] {
 	case "serve":
@@ -44,6 +47,10 @@ func Run(term, kill context.Context, host string, args, env []string, stdout, st
 		return 0
 	case "eat":
 		return eat(term)
+	case "flood":
+		return flood(term, stdout)
+	case "listen":
+		return listen(term, args[1:], stderr)
 	default:
 		fmt.Fprintf(stderr, "probe: no such thing: %q\n", args[0])
 		return 64
@@ -114,6 +121,33 @@ func eat(ctx context.Context) int {
 		eaten = append(eaten, piece)
 	}
 	return len(eaten)
+}
+
+func flood(ctx context.Context, stdout io.Writer) int {
+	line := []byte(strings.Repeat("x", 1023) + "\n")
+	for ctx.Err() == nil {
+		if _, err := stdout.Write(line); err != nil {
+			return 1
+		}
+	}
+	return 0
+}
+
+func listen(ctx context.Context, addresses []string, stderr io.Writer) int {
+	for _, address := range addresses {
+		family := "tcp"
+		if parsed, err := netip.ParseAddrPort(address); err == nil && parsed.Addr().Is4() {
+			family = "tcp4" // or 0.0.0.0 would be [::]
+		}
+		listener, err := net.Listen(family, address)
+		if err != nil {
+			fmt.Fprintln(stderr, "probe:", err)
+			return 1
+		}
+		defer listener.Close()
+	}
+	<-ctx.Done()
+	return 0
 }
 
 func pause(duration time.Duration) {
