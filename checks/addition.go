@@ -1,16 +1,14 @@
 package checks
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/kballard/go-shellquote"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -132,10 +130,11 @@ func (p *parser) method(c *Check, rest string) error {
 	if err := onlyHTTP("method", c); err != nil {
 		return err
 	}
-	if !httpguts.ValidHeaderFieldName(rest) || rest == http.MethodConnect {
+	method := strings.ToUpper(rest)
+	if !httpguts.ValidHeaderFieldName(method) || method == http.MethodConnect {
 		return fmt.Errorf("%s is no method that a check can use", quote(rest))
 	}
-	c.Method = strings.ToUpper(rest)
+	c.Method = method
 	return nil
 }
 
@@ -179,10 +178,10 @@ func (p *parser) match(c *Check, rest string) error {
 		return err
 	}
 	if rest == "" {
-		return fmt.Errorf("match wants a regular expression")
+		return errors.New("match wants a regular expression")
 	}
-	if _, err := regexp.Compile(rest); err != nil {
-		return fmt.Errorf("match: %w", err)
+	if _, err := compileMatch(rest); err != nil {
+		return fmt.Errorf("%s is no regular expression: %w", quote(rest), err)
 	}
 	c.Match = rest
 	return nil
@@ -196,9 +195,11 @@ func (p *parser) json(c *Check, rest string) error {
 	path, want = strings.TrimSpace(path), strings.TrimSpace(want)
 	switch {
 	case path == "":
-		return fmt.Errorf("json wants a field: json db.status = \"up\"")
+		return errors.New(`json wants a field: json db.status = "up"`)
 	case found && want == "":
 		return fmt.Errorf("the value of the field %s is missing", quote(path))
+	case strings.HasPrefix(want, "="):
+		return fmt.Errorf("json compares with one =, not with %s", quote("="+want))
 	}
 	c.JSON = append(c.JSON, Field{path, want})
 	return nil
@@ -210,13 +211,16 @@ func (p *parser) port(c *Check, rest string) error {
 		return fmt.Errorf("%s is no port: it must be a number from 1 to 65535", quote(rest))
 	}
 	if c.Kind == KindCommand || c.Kind == KindUptime {
-		return fmt.Errorf("port is for a check over the network")
+		return errors.New("port is for a check over the network")
 	}
 	c.Port = port
 	return nil
 }
 
 func (p *parser) name(c *Check, rest string) error {
+	if rest == "" {
+		return errors.New("name wants a name")
+	}
 	c.Name = rest
 	return nil
 }
@@ -263,52 +267,5 @@ func (p *parser) onFailureURL(c *Check, rest string) error {
 		return err
 	}
 	c.OnFailure.URL = rest
-	return nil
-}
-
-// onlyHTTP refuses an option that says something about requests of a check
-// that makes none.
-func onlyHTTP(option string, c *Check) error {
-	if c.Kind != KindHTTP {
-		return fmt.Errorf("%s is for a check of a URL, not for one of kind %s", option, c.Kind)
-	}
-	return nil
-}
-
-// commandLine splits a command as a shell does. No shell runs it.
-func commandLine(what, text string) ([]string, error) {
-	words, err := shellquote.Split(text)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%s %s: %w", what, quote(text), err)
-	case len(words) == 0:
-		return nil, fmt.Errorf("%s wants a command", what)
-	}
-	return words, nil
-}
-
-// wholeSeconds reads a number from least to MaxSetting.
-func wholeSeconds(what, text string, least int) (time.Duration, error) {
-	value, err := strconv.Atoi(text)
-	if err != nil || value < least || value > MaxSetting {
-		return 0, fmt.Errorf("%s wants a whole number from %d to %d, not %s", what, least, MaxSetting, quote(text))
-	}
-	return time.Duration(value) * time.Second, nil
-}
-
-// firstWord splits the text at its first white space.
-func firstWord(text string) (word, rest string) {
-	if i := strings.IndexAny(text, " \t"); i >= 0 {
-		return text[:i], strings.TrimSpace(text[i:])
-	}
-	return text, ""
-}
-
-// webhook refuses what nothing can be posted to.
-func webhook(text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return fmt.Errorf("%s is no URL of http or https", quote(text))
-	}
 	return nil
 }

@@ -17,9 +17,12 @@ import (
 const (
 	// maxBody is how much of a decoded body is searched, in bytes.
 	maxBody = 8 << 20
-	// searchStep is how much of it is read at a time, in bytes: little, since
-	// hundreds of checks may run at once.
-	searchStep = 4 << 10
+	// searchFirst and searchStep are how much of it is read at first and then
+	// at a time, in bytes: little, since hundreds of checks may run at once.
+	searchFirst = 512
+	searchStep  = 4 << 10
+	// maxCodings is how many content encodings are undone: each costs memory.
+	maxCodings = 4
 	// maxKept is how much of it is kept to explain a failure, in bytes.
 	maxKept = 64 << 10
 	// excerptPatience is how long a try whose status has failed already waits
@@ -48,7 +51,7 @@ func (p *prober) judge(r *http.Response, index int, cancel context.CancelFunc) (
 		return try{kind: passes, answer: answer}, nil
 	}
 	decodedBody, err := decoded(r)
-	page := newPage(decodedBody, len(wanted) > 1)
+	page := newPage(decodedBody, len(wanted) > 1 || check.JSON != nil)
 	for _, want := range wanted {
 		found := false
 		near := ""
@@ -59,7 +62,7 @@ func (p *prober) judge(r *http.Response, index int, cancel context.CancelFunc) (
 		if found {
 			continue
 		}
-		t := try{kind: wrongAnswer, label: fmt.Sprintf("%d without %s", r.StatusCode, want.short), missing: want.what, near: near, answer: answer}
+		t := try{kind: wrongAnswer, label: fmt.Sprintf("%d without %s", r.StatusCode, want.short), missing: want.what, text: want.text, near: near, answer: answer}
 		if err == nil {
 			return t, nil
 		}
@@ -79,6 +82,9 @@ func decoded(r *http.Response) (io.Reader, error) {
 	var codings []string
 	for _, value := range r.Header.Values("Content-Encoding") {
 		codings = append(codings, strings.Split(value, ",")...)
+	}
+	if len(codings) > maxCodings {
+		return r.Body, fmt.Errorf("%d content encodings, one within the other", len(codings))
 	}
 	var body io.Reader = r.Body
 	// They are listed in the order in which they were applied.

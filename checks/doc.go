@@ -21,7 +21,7 @@
 //   - Nothing that a target sends can make Run wait beyond the budget, use
 //     unbounded memory, or put control characters on a terminal.
 //
-// The package knows HTTP and time, nothing of containers, nginx or deploys. A
-// caller that learns that a container has exited cancels the context with that
-// cause, which ends the run and is what the report then says.
+// The package knows HTTP, gRPC and time, nothing of containers, nginx or
+// deploys. A caller that learns that a container has exited cancels the context
+// with that cause, which ends the run and is what the report then says.
 package checks

@@ -31,6 +31,15 @@ type File struct {
 	// Checks are never empty after reading: a file without any gets the check of
 	// Default, which has line 0.
 	Checks []Check
+	// Unused are checks of an app.json that decide nothing here.
+	Unused []Unused
+}
+
+// Unused is a check that says nothing about whether a release may serve: it is
+// for a scheduler that watches a running app.
+type Unused struct {
+	Line int
+	Type string // readiness or liveness
 }
 
 // Setting is one line NAME=VALUE.
@@ -58,9 +67,10 @@ type Check struct {
 	Line int
 	// Raw is the check as written, trimmed; URL its first word, of HTTP alone.
 	Raw, URL string
-	// Name is what the file calls it, often nothing.
-	Name string
-	Kind Kind
+	// Name is what the file calls it, often nothing; Description is what it
+	// says about it, of an app.json alone.
+	Name, Description string
+	Kind              Kind
 
 	// Scheme is "http", which empty means too, or "https". No TLS is ever spoken to a target: https is
 	// told to it as X-Forwarded-Proto.
@@ -80,7 +90,8 @@ type Check struct {
 	// the status.
 	Content string
 	// Match is a regular expression (RE2, as in Go's regexp/syntax) that must
-	// match somewhere in the body; empty for none.
+	// match somewhere in the body; empty for none. ^ and $ are the ends of a
+	// line.
 	Match string
 	// JSON are fields that the body must have.
 	JSON []Field
@@ -117,10 +128,10 @@ type HeaderField struct{ Name, Value string }
 // Field is a place in a JSON body, in the syntax of gjson: names and indexes
 // with dots between them.
 type Field struct {
-	Path string
+	Path string `json:"path"`
 	// Want is what must stand there: a JSON string in its quotes, or any value
 	// as it is written. Empty wants the field to be there.
-	Want string
+	Want string `json:"want,omitempty"`
 }
 
 // OnFailure is what an app.json wants to happen when a check has failed.
@@ -128,6 +139,9 @@ type OnFailure struct {
 	Command []string // run within the target
 	URL     string   // gets a POST
 }
+
+// maxBudget is longer than anybody waits, and leaves room to add to it.
+const maxBudget = 10 * 365 * 24 * time.Hour
 
 // Default is what a release without a CHECKS file must do: accept connections
 // on its port and answer / with a status below 500. A redirect or a demand for
@@ -144,12 +158,26 @@ func Default() File {
 	}
 }
 
+// Reachable is what a release must do whose checks ask nothing over HTTP: pass
+// an answer of its own on to whoever asks. 502 and 504 are those of a proxy that
+// did not get one.
+func Reachable() File {
+	file := Default()
+	file.Source = "reachable"
+	file.Checks[0].Status = Statuses{{Min: 200, Max: 501}, {Min: 503, Max: 503}, {Min: 505, Max: 599}}
+	return file
+}
+
 // Budget is how long check c of the file may take to pass, counted from the
 // moment the lines before it have passed: its delay, and Attempts tries, each
 // preceded by a pause of Wait and Timeout long. Uptime comes on top.
 func (f File) Budget(c Check) time.Duration {
 	p := f.pace(c)
-	return p.Delay + time.Duration(p.Attempts)*(p.Wait+p.Timeout) + c.Uptime
+	each := p.Wait + p.Timeout
+	if each > 0 && time.Duration(p.Attempts) > maxBudget/each { // the product would overflow
+		return maxBudget
+	}
+	return min(p.Delay+time.Duration(p.Attempts)*each+c.Uptime, maxBudget)
 }
 
 // pace is how c is tried, with its defaults.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"syscall"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -29,23 +30,42 @@ func (p *prober) askHealth(ctx context.Context, check Check, met *contact) (try,
 	if p.lines == nil {
 		return try{kind: wrongAnswer, label: "not possible here", detail: "gRPC does not go through nginx's site"}, nil
 	}
-	u := &url.URL{Scheme: "http", Host: p.lines.at(check.Port), Path: healthPath}
+	line := p.lines.to(check.Port)
+	u := &url.URL{Scheme: "http", Host: line.address, Path: healthPath}
+	if p.target.TLS != nil { // its certificate is for the host
+		u.Scheme, u.Host = "https", cmp.Or(p.target.Host, line.address)
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(healthRequest(check.Service)))
 	if err != nil {
 		return try{kind: wrongAnswer, label: "no request", detail: printable(err.Error(), 200)}, nil
 	}
-	request.Host = cmp.Or(p.target.Host, u.Host)
+	request.Host = cmp.Or(p.target.Host, line.address)
 	request.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": {"zdd-checks"}}
-	response, err := p.lines.overHTTP2(check.Port).RoundTrip(request)
+	response, err := line.overHTTP2().RoundTrip(request)
 	if err != nil {
-		return broken(err, met), err
+		return brokenHealth(err, met), err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxMessage))
 	if err != nil {
-		return broken(err, met), err
+		return brokenHealth(err, met), err
 	}
 	return judgeHealth(response, body), nil
+}
+
+// brokenHealth classifies a call without an answer.
+func brokenHealth(err error, met *contact) try {
+	c := met.conn.Load()
+	switch {
+	case c != nil && c.speaksHTTP1():
+		return try{kind: wrongAnswer, label: "HTTP/1.1 instead of gRPC", detail: "the app must speak HTTP/2 on this port"}
+	case c == nil || !c.silent() || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
+		return broken(err, met)
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return broken(err, met)
+	default: // HTTP/2 has many words for it
+		return broken(io.EOF, met)
+	}
 }
 
 // judgeHealth decides by an answer that came whole.

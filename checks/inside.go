@@ -19,7 +19,7 @@ func (p *prober) connect(ctx context.Context, check Check) (try, error) {
 	if p.lines == nil {
 		return try{kind: wrongAnswer, label: "not possible here", detail: "a connection cannot be made through nginx"}, nil
 	}
-	c, err := p.lines.to(check.Port).dial(ctx, "", "")
+	c, err := p.lines.to(check.Port).dial(ctx)
 	if err != nil {
 		return broken(err, &contact{}), err
 	}
@@ -33,7 +33,7 @@ func (p *prober) command(ctx context.Context, check Check) (try, error) {
 	}
 	out := &tail{}
 	code, err := p.target.Inside.Run(ctx, check.Command, out)
-	t := try{kind: wrongAnswer, output: out.kept}
+	t := try{kind: wrongAnswer, output: out.end()}
 	switch {
 	case err != nil:
 		t.label, t.detail = "the command could not be run", printable(err.Error(), 200)
@@ -62,15 +62,17 @@ func (p *prober) uptime(ctx context.Context, check Check) (try, error) {
 	return try{kind: passes}, nil
 }
 
-// tail keeps the end of what is written to it.
+// tail keeps the end of what is written to it, and now and then drops the rest.
 type tail struct{ kept []byte }
 
 var _ io.Writer = (*tail)(nil)
 
 func (t *tail) Write(text []byte) (int, error) {
 	t.kept = append(t.kept, text[max(0, len(text)-maxOutput):]...)
-	if over := len(t.kept) - maxOutput; over > 0 {
-		t.kept = append(t.kept[:0], t.kept[over:]...)
+	if len(t.kept) > 2*maxOutput {
+		t.kept = append(t.kept[:0], t.end()...)
 	}
 	return len(text), nil
 }
+
+func (t *tail) end() []byte { return t.kept[max(0, len(t.kept)-maxOutput):] }

@@ -33,7 +33,7 @@ const milliseconds = 1000
 func (p *parser) lint(c Check) {
 	same := c
 	same.Line, same.Raw, same.Name = 0, "", ""
-	key := fmt.Sprint(same)
+	key := fmt.Sprintf("%#v", same)
 	if first, found := p.seen[key]; found {
 		p.warn(c.Line, fmt.Sprintf("the same check stands in line %d", first), "")
 	} else {
@@ -76,6 +76,8 @@ func (p *parser) other(line int, text string) {
 		p.unknownSetting(line, match[1], match[2])
 		return
 	}
+	// Options below it were meant for it, and not for a check further up.
+	p.complete()
 	if suggestion := suggestCheck(text); suggestion != "" {
 		p.legible = true
 		p.warn(line, fmt.Sprintf("%s is not a check: a check begins with / or // or http", quote(text)), suggestion)

@@ -285,33 +285,3 @@ func TestParse_readsEveryFileOfTheCorpus(t *testing.T) {
 		})
 	}
 }
-
-func FuzzParse(f *testing.F) {
-	for _, seed := range []string{
-		"WAIT=5\nATTEMPTS=6\n/api/health\n", "/ app is ready", "/                 spaces\n", "WAIT=8 #Wait\n/check_deploy.txt ok",
-		"#a\n/checks\t\tOK\n", "//shop.example.com/ CTU", "DOKKU_CHECKS_WAIT=20", "web / \"Laravel\"", "Shell\n\nWAIT=1",
-		"\xef\xbb\xbf/a\r\n\r/b", "/\x00", "/ \xff", "/ {{ var \"X\" }}", "https://[::1]:x/%zz", "http:", "=", "WAIT==", "'/'", "\" \"", "/a \"\"",
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, content []byte) {
-		file, problems := Parse("CHECKS", content)
-		last := 1 + bytes.Count(content, []byte("\n")) + bytes.Count(content, []byte("\r"))
-		if len(file.Checks) == 0 || file.Budget(file.Checks[0]) <= 0 {
-			t.Errorf("%d checks and a budget of %v", len(file.Checks), file.Budget(file.Checks[0]))
-		}
-		for _, c := range file.Checks {
-			if c.Line > last || !strings.HasPrefix(c.Path, "/") || strings.TrimSpace(c.Content) != c.Content {
-				t.Errorf("impossible check %+v", c)
-			}
-			if c.Line > 0 && c.Raw != c.URL && !strings.HasSuffix(c.Raw, c.Content) {
-				t.Errorf("check is not as written: %+v", c)
-			}
-		}
-		for _, p := range problems {
-			if p.Line > last || p.Message == "" || strings.ContainsAny(p.String(), "\x00\x1b\n") {
-				t.Errorf("unfit problem %+v", p)
-			}
-		}
-	})
-}

@@ -3,6 +3,7 @@ package checks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"sync"
@@ -30,7 +31,7 @@ func newProber(file File, target Target, options Options, started time.Time, tel
 	p := &prober{
 		file: file, target: target, options: options, started: started, tell: tell,
 		results: make([]Result, len(file.Checks)), patterns: make([]*regexp.Regexp, len(file.Checks)),
-		first: -1, reached: make(chan struct{}),
+		first: knocker(file), reached: make(chan struct{}),
 	}
 	p.reach = sync.OnceFunc(func() { close(p.reached) })
 	if target.Transport == nil {
@@ -39,10 +40,7 @@ func newProber(file File, target Target, options Options, started time.Time, tel
 	for i, check := range file.Checks {
 		p.results[i] = Result{Target: target.Name, Address: target.Address, Check: check}
 		if check.Match != "" {
-			p.patterns[i], _ = regexp.Compile(check.Match) // else no answer matches
-		}
-		if p.first < 0 && check.knocks() {
-			p.first = i
+			p.patterns[i], _ = compileMatch(check.Match) // else no answer matches
 		}
 	}
 	return p
@@ -58,6 +56,31 @@ func (p *prober) close() {
 // knocks tells whether the check needs the target's own port.
 func (c Check) knocks() bool {
 	return c.Port == 0 && (c.Kind == KindHTTP || c.Kind == KindTCP || c.Kind == KindGRPC)
+}
+
+// knocker is the check that is tried as long as the port is closed: one that
+// decides, if there is one, and of those the one that may begin first. It is -1
+// when none needs the port.
+func knocker(file File) int {
+	best := -1
+	for i, check := range file.Checks {
+		if !check.knocks() {
+			continue
+		}
+		if best < 0 {
+			best = i
+			continue
+		}
+		former := file.Checks[best]
+		if check.Warn != former.Warn {
+			if former.Warn {
+				best = i
+			}
+		} else if file.pace(check).Delay < file.pace(former).Delay {
+			best = i
+		}
+	}
+	return best
 }
 
 // passed reports whether every check that decides has passed.
@@ -128,12 +151,14 @@ func (p *prober) budget(c Check) time.Duration {
 func (p *prober) poll(ctx context.Context, index int, decided <-chan struct{}) {
 	check, result := p.file.Checks[index], &p.results[index]
 	defer func() { result.Elapsed = time.Since(p.started) }()
+	needed := p.options.passes()
 	if check.Warn {
 		result.Tallies = nil // of an earlier round
+		needed = 1
 	} else {
 		decided = nil
 	}
-	if index != p.first && check.knocks() {
+	if index != p.first && check.knocks() && !p.options.Once {
 		select {
 		case <-p.reached:
 		case <-decided:
@@ -142,7 +167,7 @@ func (p *prober) poll(ctx context.Context, index int, decided <-chan struct{}) {
 		}
 	}
 	pace := p.file.pace(check)
-	if !pauseFor(ctx, pace.Delay-time.Since(p.started), decided) {
+	if !p.options.Once && !pauseFor(ctx, pace.Delay-time.Since(p.started), decided) {
 		return
 	}
 	pauses := newPauses(check.Kind, pace.Wait)
@@ -160,16 +185,16 @@ func (p *prober) poll(ctx context.Context, index int, decided <-chan struct{}) {
 		if t.kind != refused && check.knocks() {
 			p.reach()
 		}
-		pause := pauses.after(t.kind, now)
+		pause, reason := pauses.after(t.kind, now), t.label
 		if t.kind == passes {
 			streak++
-			pause = passPause
+			pause, reason = passPause, fmt.Sprintf("passed %d of %d times", streak, needed)
 		} else {
 			streak = 0
 		}
-		result.OK = streak >= p.options.passes()
-		p.tell(note{check: index, passed: result.OK, reason: t.label})
-		if result.OK || ctx.Err() != nil || !pauseFor(ctx, pause, decided) {
+		result.OK = streak >= needed
+		p.tell(note{check: index, passed: result.OK, reason: reason})
+		if result.OK || p.options.Once || ctx.Err() != nil || !pauseFor(ctx, pause, decided) {
 			return
 		}
 	}

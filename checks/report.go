@@ -33,6 +33,8 @@ type Result struct {
 	// Tallies sums up the tries that did not pass, in the order in which each
 	// outcome came first.
 	Tallies []Tally
+	// Reached says that a try met somebody who accepted the connection.
+	Reached bool
 	// Passes counts the tries that passed.
 	Passes int
 	// Detail says more about the last try that did not pass; Missing is what it
@@ -47,6 +49,8 @@ type Result struct {
 	FirstPass time.Time
 	// Elapsed is the time from the beginning of Run to the end of the last try.
 	Elapsed time.Duration
+
+	text string // that Missing is about, if it is about one
 }
 
 // Tally counts tries with the same outcome.
@@ -86,11 +90,24 @@ func (r Report) Passed() bool {
 	return r.Cause == nil && len(r.Results) > 0 && len(r.Failed()) == 0
 }
 
+// Reached reports whether any target accepted a connection for a check.
+func (r Report) Reached() bool {
+	for _, result := range r.Results {
+		if result.Reached {
+			return true
+		}
+	}
+	return false
+}
+
 // Failed returns the results that are not OK and decide.
 func (r Report) Failed() []Result { return r.notOK(false) }
 
 // Warnings returns the results that are not OK of checks that only warn.
 func (r Report) Warnings() []Result { return r.notOK(true) }
+
+// Line is what a result of the report came to, in one line.
+func (r Report) Line(result Result) string { return (&Unfit{Report: r}).headline(result) }
 
 func (r Report) notOK(warn bool) []Result {
 	var failed []Result
@@ -112,10 +129,11 @@ func (r Report) Err() error {
 
 func (r *Result) add(t try, at time.Time) {
 	r.Attempts++
+	r.Reached = r.Reached || t.kind != refused && r.Check.knocks()
 	if t.answer != nil {
 		r.Answer, r.Status = t.answer, t.answer.Status
 	}
-	r.Detail, r.Missing, r.Near, r.Output = t.detail, t.missing, t.near, t.output
+	r.Detail, r.Missing, r.Near, r.Output, r.text = t.detail, t.missing, t.near, t.output, t.text
 	if t.kind == passes {
 		r.Passes++
 		if r.FirstPass.IsZero() {

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -22,9 +23,10 @@ type Target struct {
 	// redirect to https of itself is followed, to the same address, with
 	// X-Forwarded-Proto: https.
 	HTTPS bool
-	// TLS speaks TLS to Address, and wants a certificate for Host that the
-	// machine trusts. A release's own address never needs it.
-	TLS bool
+	// TLS is how TLS is spoken to Address; nil for not at all, since a
+	// release's own address never needs it. Without a ServerName in it the
+	// certificate must be for the Host of the check.
+	TLS *tls.Config
 	// Transport sends the requests; nil means straight to Address. Another one,
 	// say through the front door, stays the caller's, and serves checks of
 	// KindHTTP alone. Every request asks it to close the connection.
@@ -52,6 +54,8 @@ type Options struct {
 	// A failure in between begins the time anew, as long as the longest budget
 	// lasts.
 	HealthyFor time.Duration
+	// Once asks each check one time, and takes the answer, whatever it is.
+	Once bool
 	// Observe is told of changes and, while there are none, once a second. It
 	// is called from within Run, never concurrently, and must return soon.
 	Observe func(Progress)
@@ -104,6 +108,7 @@ func Run(ctx context.Context, file File, targets []Target, options Options) Repo
 
 	for _, p := range r.probers {
 		p.close()
+		p.explain()
 		report.Results = append(report.Results, p.results...)
 	}
 	report.Elapsed = time.Since(r.started)

@@ -1,10 +1,6 @@
 package checks
 
 import (
-	"bytes"
-	"compress/flate"
-	"compress/gzip"
-	"compress/zlib"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -49,7 +44,7 @@ func TestRun_sendsWhatEachFormOfCheckAsksFor(t *testing.T) {
 // net/http never proxies a loopback address, so a request here would prove
 // nothing.
 func TestDirect_hasNoProxy(t *testing.T) {
-	if newDirect("127.0.0.1:80").Proxy != nil {
+	if newDirect("127.0.0.1:80", nil).overHTTP2().(*http.Transport).Proxy != nil {
 		t.Error("there is a proxy")
 	}
 }
@@ -178,165 +173,6 @@ func TestRun_followsTenRedirectsAndNotEleven(t *testing.T) {
 	}
 }
 
-func TestRun_decodesBodies(t *testing.T) {
-	var zipped, zlibbed, bare bytes.Buffer
-	for w, coder := range map[*bytes.Buffer]io.WriteCloser{&zipped: gzip.NewWriter(&zipped), &zlibbed: zlib.NewWriter(&zlibbed), &bare: must(flate.NewWriter(&bare, 9))} {
-		_, _ = io.WriteString(coder, "welcome to the app")
-		_ = coder.Close()
-		if bytes.Contains(w.Bytes(), []byte("welcome to the app")) {
-			t.Fatal("the text is there without decoding")
-		}
-	}
-	var twice bytes.Buffer
-	outer := gzip.NewWriter(&twice)
-	_, _ = outer.Write(zlibbed.Bytes())
-	_ = outer.Close()
-	tests := []struct {
-		encoding string
-		body     []byte
-		want     string
-	}{
-		{"gzip", zipped.Bytes(), ""},
-		{"X-GZIP", zipped.Bytes(), ""},
-		{"deflate", zlibbed.Bytes(), ""},
-		{"deflate", bare.Bytes(), ""},
-		{"deflate, gzip", twice.Bytes(), ""},
-		{"identity", []byte("welcome to the app"), ""},
-		{"br", []byte("welcome to the app"), `content encoding "br" was not asked for`},
-		{"gzip", []byte("welcome to the app"), "gzip: invalid header"},
-		{"gzip", zipped.Bytes()[:zipped.Len()/2], "unexpected EOF"},
-		{"deflate", nil, "EOF"},
-	}
-	for i, tt := range tests {
-		t.Run(fmt.Sprint(i, " ", tt.encoding), func(t *testing.T) {
-			address := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Content-Encoding", tt.encoding)
-				_, _ = w.Write(tt.body)
-			})
-			report := verdict(t, patient(t, "/ welcome to the app"), Target{Name: "web-1", Address: address})
-			if report.Passed() != (tt.want == "") || report.Results[0].Detail != tt.want {
-				t.Errorf("Passed = %v, detail %q, want detail %q", report.Passed(), report.Results[0].Detail, tt.want)
-			}
-		})
-	}
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-func TestRun_passesOnAnEndlessBodyAsSoonAsItMatches(t *testing.T) {
-	address := misbehave(t, func(c net.Conn) {
-		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\nwel")
-		_, _ = io.WriteString(c, "come")
-		hold(c)
-	})
-	report := Run(t.Context(), patient(t, "/ welcome"), []Target{{Name: "web-1", Address: address}}, Options{})
-	if err := report.Err(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestRun_searchesNoMoreThanEightMebibytes(t *testing.T) {
-	var sent atomic.Int64
-	address := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		chunk := bytes.Repeat([]byte("x"), 1<<16)
-		for range 1 << 10 {
-			n, err := w.Write(chunk)
-			if sent.Add(int64(n)); err != nil {
-				return
-			}
-		}
-	})
-	report := verdict(t, patient(t, "/ welcome"), Target{Name: "web-1", Address: address})
-	if want := "the text is not in the first 8 MiB"; report.Passed() || report.Results[0].Detail != want {
-		t.Errorf("report = %v, want detail %q", report.Err(), want)
-	}
-	if each := sent.Load() / int64(report.Results[0].Attempts); each > 32<<20 {
-		t.Errorf("%d bytes were taken each try", each)
-	}
-}
-
-func TestRun_endsWithinItsBudgetHoweverTheServerMisbehaves(t *testing.T) {
-	tests := []struct {
-		name   string
-		handle func(net.Conn)
-		want   string // one outcome of the tries
-	}{
-		{"accepts and never answers", hold, "no whole answer"},
-		{"one byte at a time", func(c net.Conn) {
-			for _, b := range []byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello") {
-				if _, err := c.Write([]byte{b}); err != nil {
-					return
-				}
-				<-time.After(20 * time.Millisecond)
-			}
-		}, "no whole answer"},
-		{"a body of one byte at a time", func(c net.Conn) {
-			_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
-			for err == nil {
-				_, err = io.WriteString(c, "x")
-				<-time.After(5 * time.Millisecond)
-			}
-		}, "no whole answer"},
-		{"resets in the body", func(c net.Conn) {
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nhello")
-			_ = c.(*net.TCPConn).SetLinger(0)
-		}, "body that broke off"},
-		{"resets at once", func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }, "connection reset"},
-		{"closes at once", func(net.Conn) {}, "connection closed without an answer"},
-		{"closes in the header", func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nServer: x\r\n") }, "connection closed within the answer"},
-		{"announces more than it sends", func(c net.Conn) {
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nhello")
-		}, "body that broke off"},
-		{"an impossible length", func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello") }, "answer that is not valid HTTP"},
-		{"endless headers", func(c net.Conn) {
-			_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\n")
-			for err == nil {
-				_, err = io.WriteString(c, "X-More: "+strings.Repeat("x", 1000)+"\r\n")
-			}
-		}, "answer that is not valid HTTP"},
-		{"endless early hints", func(c net.Conn) {
-			var err error
-			for err == nil {
-				_, err = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
-			}
-		}, ""},
-		{"HTTP/0.9", func(c net.Conn) { _, _ = io.WriteString(c, "<html>hello</html>\n") }, "answer that is not valid HTTP"},
-		{"TLS", func(c net.Conn) { _, _ = c.Write([]byte{21, 3, 1, 0, 2, 2, 70}); hold(c) }, "TLS instead of plain HTTP"},
-		{"a failure with an endless body", func(c net.Conn) {
-			_, _ = io.WriteString(c, "HTTP/1.1 503 Busy\r\n\r\nplease wait")
-			hold(c)
-		}, "503"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			address := misbehave(t, tt.handle)
-			file := quick(t, "/ welcome")
-			if tt.want == "503" {
-				file.Timeout, file.Attempts = 2*time.Second, 1 // the status must be known long before
-			}
-			started := time.Now()
-			report := Run(t.Context(), file, []Target{{Name: "web-1", Address: address}}, Options{})
-			if report.Passed() {
-				t.Fatal("the report passed")
-			}
-			if took := time.Since(started); took > file.Budget(file.Checks[0])+patience {
-				t.Errorf("took %v, want about %v", took, file.Budget(file.Checks[0]))
-			}
-			if !strings.Contains(report.Results[0].Summary(), tt.want) {
-				t.Errorf("summary = %q, want %q in it", report.Results[0].Summary(), tt.want)
-			}
-			if tt.want == "503" && report.Results[0].Attempts < 2 {
-				t.Error("one try took the whole time though its status had failed")
-			}
-		})
-	}
-}
-
 func TestRun_noticesAnAppThatAnswersOnceAndDies(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -362,13 +198,7 @@ func TestRun_noticesAnAppThatAnswersOnceAndDies(t *testing.T) {
 }
 
 func TestRun_knocksWithOneCheckUntilThePortOpens(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	_ = listener.Close()
-	report := Run(t.Context(), quick(t, "/a", "/b"), []Target{{Name: "web-1", Address: address}}, Options{})
+	report := Run(t.Context(), quick(t, "/a", "/b"), []Target{{Name: "web-1", Address: closedAddress(t)}}, Options{})
 	if report.Passed() || report.Results[0].Tallies[0].What != "connection refused" || report.Results[1].Attempts != 0 {
 		t.Errorf("results = %+v, want refusals for the first check and no try of the second", report.Results)
 	}
@@ -402,36 +232,4 @@ func TestRun_failsWithoutTargetsOrChecks(t *testing.T) {
 			t.Errorf("report = %+v, want a cause", report)
 		}
 	}
-}
-
-func TestSearch_findsAMatchAcrossReads(t *testing.T) {
-	text := "needle in a haystack"
-	for size := 1; size <= len(text)+1; size++ {
-		body := strings.Repeat("needle in ", 9000) + text + " and more"
-		p := newPage(&chunks{body, size}, false)
-		found, err := search(p.reader(), text)
-		if !found || err != nil || !strings.HasPrefix(body, string(p.beginning())) {
-			t.Errorf("chunks of %d: found %v, err %v", size, found, err)
-		}
-	}
-	p := newPage(strings.NewReader("needle in a haystac"), false)
-	found, err := search(p.reader(), text)
-	if found || err != nil || string(p.beginning()) != "needle in a haystac" {
-		t.Errorf("found %v, beginning %q, err %v in a body without it", found, p.beginning(), err)
-	}
-}
-
-// chunks reads text in pieces of one size.
-type chunks struct {
-	text string
-	size int
-}
-
-func (c *chunks) Read(b []byte) (int, error) {
-	if c.text == "" {
-		return 0, io.EOF
-	}
-	n := copy(b, c.text[:min(c.size, len(c.text))])
-	c.text = c.text[n:]
-	return n, nil
 }

@@ -30,7 +30,8 @@ func serve(t *testing.T, handler http.HandlerFunc) string {
 
 // misbehave starts a server that does what handle does with each connection,
 // after it has read the request. At the end of the test it holds that the
-// client has closed every connection.
+// client has closed every connection; noTrace is for the test to call, since
+// tests that run at the same moment would see each other.
 func misbehave(t *testing.T, handle func(net.Conn)) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -55,7 +56,6 @@ func misbehave(t *testing.T, handle func(net.Conn)) string {
 		}
 	}()
 	t.Cleanup(func() {
-		noTrace(t)
 		_ = listener.Close()
 		<-accepting
 		left := make(chan struct{})
@@ -66,6 +66,17 @@ func misbehave(t *testing.T, handle func(net.Conn)) string {
 			t.Error("the client left a connection open")
 		}
 	})
+	return listener.Addr().String()
+}
+
+// closedAddress is one at which nobody listens.
+func closedAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
 	return listener.Addr().String()
 }
 
@@ -80,7 +91,7 @@ func noTrace(t *testing.T) {
 		left := ""
 		stacks := make([]byte, 4<<20)
 		for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
-			for _, ours := range []string{"net/http.(*persistConn)", "net/http.(*Transport)", "checks.(*prober)", "checks.(*watch)", "checks.(*direct)"} {
+			for _, ours := range []string{"net/http.(*persistConn)", "net/http.(*Transport)", "checks.(*prober)", "checks.(*watch)", "checks.(*direct)", "http2"} {
 				if strings.Contains(stack, ours) {
 					left = stack
 				}

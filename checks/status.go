@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,11 +31,11 @@ func (s Statuses) String() string {
 	if len(all) == 1 && all[0].Min != all[0].Max {
 		return fmt.Sprintf("a status from %d to %d", all[0].Min, all[0].Max)
 	}
-	return "status " + strings.ReplaceAll(all.written(), ",", " or ")
+	return "status " + strings.ReplaceAll(all.Written(), ",", " or ")
 }
 
-// written is the form that parseStatuses reads.
-func (s Statuses) written() string {
+// Written is the form that parseStatuses reads.
+func (s Statuses) Written() string {
 	words := make([]string, len(s))
 	for i, r := range s {
 		words[i] = strconv.Itoa(r.Min)
@@ -70,7 +71,7 @@ func parseStatuses(text string) (Statuses, error) {
 		statuses = append(statuses, StatusRange{Min: first, Max: last})
 	}
 	if statuses == nil {
-		return nil, fmt.Errorf("a status is missing: write it like 204, 2xx or 200-299")
+		return nil, errors.New("a status is missing: write it like 204, 2xx or 200-299")
 	}
 	return statuses, nil
 }

@@ -60,7 +60,7 @@ func TestRun_noticesTheFirstPossibleAnswerSoon(t *testing.T) {
 		status int
 		err    error
 	}{{"refused", 0, errRefused}, {"answered 503", 503, nil}} {
-		for _, boot := range []time.Duration{0, 100 * time.Millisecond, time.Second, 3 * time.Second, 10 * time.Second, 47 * time.Second, 170 * time.Second} {
+		for _, boot := range []time.Duration{0, 100 * time.Millisecond, time.Second, 3 * time.Second, 10 * time.Second, 47 * time.Second, time.Minute, 170 * time.Second} {
 			t.Run(fmt.Sprint(before.name, " for ", boot), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					// The moment of the boot must not fall on a try by luck.

@@ -10,10 +10,10 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"time"
 )
 
 // maxRedirects is how many redirects one try follows.
@@ -35,6 +35,7 @@ type try struct {
 	label   string // short: tries with the same label are counted together
 	detail  string // what label leaves out
 	missing string // what was expected and not found
+	text    string // the same as a text, if it was one
 	near    string // what was found in its place
 	answer  *Answer
 	output  []byte // of a command, its end
@@ -67,8 +68,7 @@ func (m *contact) tls() bool {
 // try asks once, for at most the check's timeout.
 func (p *prober) try(parent context.Context, index int) try {
 	check := p.file.Checks[index]
-	limit := p.file.pace(check).Timeout
-	ctx, cancel := context.WithTimeout(parent, limit)
+	ctx, cancel := context.WithTimeout(parent, p.file.pace(check).Timeout)
 	defer cancel()
 	var met contact
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
@@ -97,7 +97,9 @@ func (p *prober) try(parent context.Context, index int) try {
 		return try{kind: wrongAnswer, label: "a kind of check that is not known: " + string(check.Kind)}
 	}
 	if err != nil {
-		return p.ended(parent, ctx, limit, check, &met, t)
+		// A dialer's own clock may be ahead of the context's.
+		late := ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+		return p.ended(parent, late, check, &met, t)
 	}
 	return t
 }
@@ -139,7 +141,7 @@ func (p *prober) request(ctx context.Context, at step, check Check) *http.Reques
 	u := at.url()
 	u.Scheme = "http"
 	switch {
-	case p.target.TLS:
+	case p.target.TLS != nil:
 		u.Scheme, u.Host = "https", at.host
 	case p.target.Address != "":
 		u.Host = p.target.Address
@@ -204,6 +206,9 @@ func (p *prober) follow(at step, location *url.URL, status int) (step, error) {
 
 // broken classifies a request without an answer.
 func broken(err error, met *contact) try {
+	if isHandshake(err) {
+		return try{kind: wrongAnswer, label: "no TLS", detail: printable(err.Error(), 200)}
+	}
 	if met.tls() {
 		return try{kind: wrongAnswer, label: "TLS instead of plain HTTP", detail: "the app must speak plain HTTP on its port: TLS ends at the front door"}
 	}
@@ -219,12 +224,14 @@ func broken(err error, met *contact) try {
 	return try{kind: wrongAnswer, label: "answer that is not valid HTTP", detail: detail}
 }
 
+const connectionRefused = "connection refused"
+
 // silences are the errors of a target that does not answer at all.
 var silences = []struct {
 	err   error
 	label string
 }{
-	{syscall.ECONNREFUSED, "connection refused"},
+	{syscall.ECONNREFUSED, connectionRefused},
 	{syscall.ECONNRESET, "connection reset"},
 	{syscall.EPIPE, "connection reset"},
 	{syscall.EHOSTUNREACH, "host unreachable"},
@@ -235,7 +242,7 @@ var silences = []struct {
 
 // ended is t, unless what broke the request was that its time ran out or that
 // the run was cancelled.
-func (p *prober) ended(parent, ctx context.Context, limit time.Duration, check Check, met *contact, t try) try {
+func (p *prober) ended(parent context.Context, late bool, check Check, met *contact, t try) try {
 	what := "no whole answer"
 	switch {
 	case check.Kind == KindCommand:
@@ -251,8 +258,8 @@ func (p *prober) ended(parent, ctx context.Context, limit time.Duration, check C
 	case met.tls():
 		// It waits for a handshake that will not come; that it is slow as well
 		// is no news.
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		t.label, t.detail = what+" within "+seconds(limit), ""
+	case late:
+		t.label, t.detail = what+" within "+seconds(p.file.pace(check).Timeout), ""
 	}
 	return t
 }

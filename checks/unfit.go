@@ -1,46 +1,36 @@
 package checks
 
 import (
-	"bytes"
 	"fmt"
-	"html"
-	"net/http"
 	"strings"
 )
 
-// What of a failure is shown, so that it fits a screen.
-const (
-	shownResults = 4
-	shownLines   = 5
-	shownColumns = 100
-)
+// shownResults is how many failures are told, the first of them whole.
+const shownResults = 3
 
 // Unfit is the error of a report that did not pass. It wraps Report.Cause.
 type Unfit struct{ Report Report }
 
-// Error tells the first failure whole and names the next ones, in at most a
-// screenful of lines that are safe for a terminal.
+// Error tells the first failure whole and names the next ones, in at most 20
+// lines of 100 columns that are safe for a terminal.
 func (e *Unfit) Error() string {
-	var b strings.Builder
+	var s screen
 	if e.Report.Cause != nil {
-		fmt.Fprintf(&b, "checks ended: %s", e.Report.Cause)
+		s.fold("checks ended: "+e.Report.Cause.Error(), "  ")
 	}
 	failed := e.told()
 	for i, r := range failed {
-		if b.Len() > 0 {
-			b.WriteByte('\n')
-		}
 		switch {
 		case i == 0:
-			e.tell(&b, r)
+			e.tell(&s, r)
 		case i < shownResults:
-			b.WriteString(e.headline(r))
+			s.add("also %s, %s: %s", r.Target, r.Check.Where(e.Report.Source), r.Summary())
 		default:
-			fmt.Fprintf(&b, "and %d more", len(failed)-i)
-			return b.String()
+			s.add("and %d more", len(failed)-i)
+			return s.String()
 		}
 	}
-	return b.String()
+	return s.String()
 }
 
 // Headline is the first failure in one line.
@@ -73,10 +63,13 @@ func (e *Unfit) headline(r Result) string {
 
 // Summary is the tries in words: `3 × connection refused, 2 × 503`.
 func (r Result) Summary() string {
-	if len(r.Tallies) == 0 {
-		if r.OK {
-			return "passed at once"
-		}
+	switch {
+	case len(r.Tallies) > 0:
+	case r.OK:
+		return "passed at once"
+	case r.Passes > 0:
+		return fmt.Sprintf("%d × passed, but not often enough", r.Passes)
+	default:
 		return "not tried"
 	}
 	parts := make([]string, len(r.Tallies), len(r.Tallies)+1)
@@ -90,87 +83,27 @@ func (r Result) Summary() string {
 }
 
 // tell writes all that is known about one failure.
-func (e *Unfit) tell(b *strings.Builder, r Result) {
-	fmt.Fprintf(b, "%s: %s", r.Check.Where(e.Report.Source), printable(r.Check.Raw, shownColumns))
+func (e *Unfit) tell(s *screen, r Result) {
+	s.add("%s: %s", r.Check.Where(e.Report.Source), printable(r.Check.Raw, shownColumns))
 	name := r.Target
 	if r.Address != "" && r.Address != name {
 		name += " (" + r.Address + ")"
 	}
-	fmt.Fprintf(b, "\n  %s did not pass in %s: %s", name, seconds(r.Elapsed), r.Summary())
+	s.fold(fmt.Sprintf("  %s did not pass in %s: %s", name, seconds(r.Elapsed), r.Summary()), "    ")
 	if r.Detail != "" {
-		fmt.Fprintf(b, "\n  %s", r.Detail)
+		s.fold("  "+r.Detail, "    ")
 	}
 	if len(r.Output) > 0 {
-		fmt.Fprint(b, "\n  its output ends with:")
-		ending(b, r.Output)
+		s.add("  its output ends with:")
+		s.end(r.Output)
 	}
 	if r.Answer != nil {
-		fmt.Fprintf(b, "\n  last answer: %d %s", r.Answer.Status, http.StatusText(r.Answer.Status))
-		for _, header := range headersWorthSeeing {
-			if value := r.Answer.Header.Get(header); value != "" {
-				fmt.Fprintf(b, "\n    %s: %s", header, printable(value, shownColumns))
-			}
-		}
-		excerpt(b, r.Answer.body)
+		s.answer(r.Answer)
 	}
 	if r.Missing != "" {
-		fmt.Fprintf(b, "\n  expected, and not found: %s", r.Missing)
+		s.add("  expected, and not found: %s", r.Missing)
 	}
 	if r.Near != "" {
-		fmt.Fprintf(b, "\n  but there is %s", r.Near)
+		s.add("  but there is %s", r.Near)
 	}
-}
-
-// excerpt writes the first lines of the body that hold something.
-func excerpt(b *strings.Builder, body []byte) {
-	shown := 0
-	for _, line := range textLines(body) {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
-			continue
-		}
-		if shown == shownLines {
-			b.WriteString("\n    | …")
-			return
-		}
-		fmt.Fprintf(b, "\n    | %s", printable(string(line), shownColumns))
-		shown++
-	}
-	if shown == 0 {
-		b.WriteString("\n    the body is empty")
-	}
-}
-
-// ending writes the last lines of an output.
-func ending(b *strings.Builder, output []byte) {
-	var last []string
-	for _, line := range textLines(output) {
-		if line = bytes.TrimSpace(line); len(line) > 0 {
-			last = append(last, string(line))
-		}
-	}
-	for _, line := range last[max(0, len(last)-shownLines):] {
-		fmt.Fprintf(b, "\n    | %s", printable(line, shownColumns))
-	}
-}
-
-// nearest names what in the body comes close to the text, or returns nothing.
-func nearest(body []byte, text string) string {
-	page := string(body)
-	if bare := unquoted(text); bare != text && strings.Contains(page, bare) {
-		return "the text without its quotes"
-	}
-	if strings.Contains(page, html.EscapeString(text)) || strings.Contains(html.UnescapeString(page), text) {
-		return "the text with characters escaped as in HTML"
-	}
-	squeezed, wanted := strings.Join(strings.Fields(page), " "), strings.Join(strings.Fields(text), " ")
-	if strings.Contains(squeezed, wanted) {
-		return "the text with other white space"
-	}
-	for i := range len(squeezed) - len(wanted) + 1 {
-		if here := squeezed[i : i+len(wanted)]; strings.EqualFold(here, wanted) {
-			return quote(here)
-		}
-	}
-	return ""
 }
