@@ -19,9 +19,9 @@ import (
 var arrows = map[string][]string{
 	// container, nginx, checks and release are for wiring and for values: the
 	// order of their calls is deploy's.
-	"zdd":                      {"zdd/deploy", "zdd/console", "zdd/release", "zdd/container", "zdd/nginx", "zdd/checks"},
-	"zdd/console":              {"zdd/deploy", "zdd/release"},
-	"zdd/deploy":               {"zdd/container", "zdd/checks", "zdd/nginx", "zdd/release"},
+	"zdd":                      {"zdd/hook", "zdd/deploy", "zdd/console", "zdd/release", "zdd/container", "zdd/nginx", "zdd/checks"},
+	"zdd/console":              {"zdd/deploy", "zdd/release", "zdd/checks"},
+	"zdd/deploy":               {"zdd/container", "zdd/checks", "zdd/nginx", "zdd/release", "zdd/hook"},
 	"zdd/container":            {"zdd/durable"},
 	"zdd/checks":               {"zdd/durable"},
 	"zdd/nginx":                {"zdd/durable"},

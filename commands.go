@@ -34,6 +34,8 @@ func (z *zdd) commands() []*cli.Command {
 			Description: "zdd rollback web       the release that served before the live one\nzdd rollback web 12    release 12",
 			Flags:       []cli.Flag{waitFlag()}, Action: z.rollback,
 		},
+		z.checkCommand(),
+		z.checksCommand(),
 		{
 			Name: "status", Usage: "say what serves, of all apps or one",
 			ArgsUsage: "[APP]", Description: "zdd status web", Action: z.status,
@@ -94,9 +96,9 @@ func arguments(c *cli.Context, least, most int) ([]string, error) {
 	args := c.Args().Slice()
 	switch {
 	case len(args) < least:
-		return nil, usageError(c, "%s wants: zdd %s %s", c.Command.Name, c.Command.Name, c.Command.ArgsUsage)
+		return nil, usageError(c, "%s wants: %s %s", c.Command.Name, c.Command.HelpName, c.Command.ArgsUsage)
 	case len(args) > most:
-		return nil, usageError(c, "%s wants no more than: %s; %q is too much", c.Command.Name, strings.TrimSpace("zdd "+c.Command.Name+" "+c.Command.ArgsUsage), args[most])
+		return nil, usageError(c, "%s wants no more than: %s; %q is too much", c.Command.Name, strings.TrimSpace(c.Command.HelpName+" "+c.Command.ArgsUsage), args[most])
 	}
 	return append(args, make([]string, most-len(args))...), nil
 }

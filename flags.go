@@ -196,7 +196,7 @@ func list(text string) []string {
 func usageError(c *cli.Context, format string, args ...any) *deploy.Error {
 	hint := "see: zdd --help"
 	if c != nil && c.Command != nil && c.Command.Name != "" && c.Command.Name != c.App.Name {
-		hint = fmt.Sprintf("see: zdd %s --help", c.Command.Name)
+		hint = fmt.Sprintf("see: %s --help", c.Command.HelpName)
 	}
 	return &deploy.Error{Exit: deploy.ExitUsage, Err: fmt.Errorf(format, args...), Hint: hint}
 }

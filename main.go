@@ -21,6 +21,7 @@ import (
 
 	"zdd/console"
 	"zdd/deploy"
+	"zdd/hook"
 )
 
 // version is set by the build.
@@ -34,7 +35,9 @@ func main() {
 // what it did; the second one kills, for nothing catches it any more.
 func run(args []string, stdout, stderr *os.File) int {
 	// A reader that goes away ("zdd deploy … | head") must not kill a deploy.
-	signal.Ignore(syscall.SIGPIPE)
+	// To ignore the signal would make hooks ignore it too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	hook.Unmark()
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup did that
 		signals = append(signals, syscall.SIGHUP)
@@ -109,13 +112,13 @@ func (z *zdd) app() *cli.App {
 func (z *zdd) open(command string, json bool) {
 	z.command = command
 	live := term.IsTerminal(int(z.stderr.Fd())) && os.Getenv("TERM") != "dumb"
-	width, _, err := term.GetSize(int(z.stderr.Fd()))
+	width, height, err := term.GetSize(int(z.stderr.Fd()))
 	if err != nil {
-		width = 0
+		width, height = 0, 0
 	}
 	z.console = console.New(console.Config{
 		Out: lenient{z.stdout}, Err: lenient{z.stderr}, JSON: json,
-		Live: live, Color: live && os.Getenv("NO_COLOR") == "", Width: width,
+		Live: live, Color: live && os.Getenv("NO_COLOR") == "", Width: width, Height: height,
 	})
 }
 

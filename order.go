@@ -11,6 +11,7 @@ import (
 type wordGroups struct {
 	global  []string // flags of zdd itself, each followed by its value
 	command string
+	sub     string   // of a command that has some
 	flags   []string // flags of the command
 	rest    []string // its arguments
 }
@@ -22,7 +23,8 @@ type wordGroups struct {
 // where a value looks like a flag, it is written --name=value.
 func flagsFirst(app *cli.App, args []string) ([]string, error) {
 	w := wordGroups{command: commandOf(app, args[1:])}
-	global, command := takesValue(app.Flags), flagsOf(app, w.command)
+	global, command := takesValue(app.Flags), flagsOf(app.Commands, w.command)
+	subs := subcommands(app, w.command)
 	named := false // the command was met
 	for i := 1; i < len(args); i++ {
 		arg := args[i]
@@ -31,9 +33,12 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 			break
 		}
 		if !isFlag(arg) {
-			if !named && arg == w.command {
+			switch {
+			case !named && arg == w.command:
 				named = true
-			} else {
+			case named && w.sub == "" && len(w.rest) == 0 && flagsOf(subs, arg) != nil:
+				w.sub, command = arg, flagsOf(subs, arg)
+			default:
 				w.rest = append(w.rest, arg)
 			}
 			continue
@@ -68,6 +73,9 @@ func (w wordGroups) ordered(program string) []string {
 	line := append([]string{program}, w.global...)
 	if w.command != "" {
 		line = append(line, w.command)
+	}
+	if w.sub != "" {
+		line = append(line, w.sub)
 	}
 	line = append(line, w.flags...)
 	if len(w.rest) == 0 || asksForHelp(w.flags) || asksForHelp(w.global) {
@@ -110,7 +118,7 @@ func commandOf(app *cli.App, args []string) string {
 		if isFlag(arg) {
 			continue
 		}
-		if flagsOf(app, arg) != nil || arg == "help" || arg == "h" {
+		if flagsOf(app.Commands, arg) != nil || arg == "help" || arg == "h" {
 			return arg
 		}
 		if first == "" {
@@ -133,10 +141,20 @@ func known(flags map[string]bool, name string) bool {
 	return ok
 }
 
-func flagsOf(app *cli.App, name string) map[string]bool {
-	for _, command := range app.Commands {
+// flagsOf are the flags of the command called name, nil where there is none.
+func flagsOf(commands []*cli.Command, name string) map[string]bool {
+	for _, command := range commands {
 		if command.HasName(name) {
 			return takesValue(command.Flags)
+		}
+	}
+	return nil
+}
+
+func subcommands(app *cli.App, name string) []*cli.Command {
+	for _, command := range app.Commands {
+		if command.HasName(name) {
+			return command.Subcommands
 		}
 	}
 	return nil

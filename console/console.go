@@ -26,6 +26,9 @@ type Config struct {
 	Color bool
 	// Width is the terminal's, in columns; DefaultWidth where it is 0.
 	Width int
+	// Height is the terminal's, in lines: a failure shows so much of a log that
+	// all of it fits. 0 is no limit, as in a pipe.
+	Height int
 }
 
 // DefaultWidth is what a terminal that does not tell its width is taken to have.
@@ -158,11 +161,12 @@ func (c *Console) Failure(command string, failure *deploy.Error) {
 	}
 	c.clear()
 	w := c.config.Err
-	fmt.Fprintf(w, "%s %s\n", c.paint(red, "zdd:"), indent(failure.Error()))
-	if len(failure.Logs) > 0 {
+	text := indent(failure.Error())
+	fmt.Fprintf(w, "%s %s\n", c.paint(red, "zdd:"), text)
+	if logs := c.fitting(failure.Logs, strings.Count(text, "\n")+1); len(logs) > 0 {
 		fmt.Fprintln(w, "last lines of its log:")
-		for _, line := range failure.Logs {
-			fmt.Fprintln(w, "    "+plain(line))
+		for _, line := range logs {
+			fmt.Fprintln(w, "    "+c.oneLine(plain(line)))
 		}
 	}
 	if failure.Serving != "" {
@@ -171,6 +175,28 @@ func (c *Console) Failure(command string, failure *deploy.Error) {
 	if failure.Hint != "" {
 		fmt.Fprintf(w, "%s %s\n", c.paint(bold, "hint:"), indent(failure.Hint))
 	}
+}
+
+// leastLog is how many log lines are shown on the smallest terminal.
+const leastLog = 3
+
+// fitting are the last of the log lines, so many that they fit on the terminal
+// with the lines above them and four others: the log's title, what serves, the
+// hint, and the prompt.
+func (c *Console) fitting(logs []string, above int) []string {
+	if c.config.Height == 0 {
+		return logs
+	}
+	room := max(leastLog, c.config.Height-above-4)
+	return logs[max(0, len(logs)-room):]
+}
+
+// oneLine keeps a log line from becoming several on a terminal.
+func (c *Console) oneLine(text string) string {
+	if c.config.Height == 0 {
+		return text
+	}
+	return cut(text, c.config.Width-5)
 }
 
 // refusal is the last event of a command that was refused before it looked at

@@ -19,7 +19,7 @@ type Config struct {
 	// Progress gets short texts while a step waits ("12 MB of 40 MB"); nil
 	// drops them. They are for a person's eye alone.
 	Progress func(Step, string)
-	// Output gets what a build and a release command print; nil drops it.
+	// Output gets what builds, release commands and hooks print; nil drops it.
 	Output io.Writer
 	// Holder is written into the locks, so that a waiter can say whom it waits for.
 	Holder release.Holder
@@ -76,6 +76,9 @@ func (d *Deployer) Deploy(ctx context.Context, request Request) (outcome Outcome
 	if err = m.resolve(ctx, request); err != nil {
 		return
 	}
+	if err = m.preDeploy(ctx); err != nil {
+		return
+	}
 	if err = m.runReleaseCommand(ctx); err != nil {
 		return
 	}
@@ -100,6 +103,9 @@ func (d *Deployer) Rollback(ctx context.Context, app string, number int, wait *t
 		return
 	}
 	if err = m.choose(ctx, number); err != nil {
+		return
+	}
+	if err = m.preDeploy(ctx); err != nil {
 		return
 	}
 	err = m.replace(ctx)
@@ -130,5 +136,6 @@ func (m *move) replace(ctx context.Context) error {
 	}
 	m.drain(ctx)
 	m.retire(ctx)
+	m.postDeploy(ctx)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"zdd/checks"
 	"zdd/container"
+	"zdd/hook"
 	"zdd/nginx"
 	"zdd/release"
 )
@@ -132,7 +133,7 @@ func exitOf(err error, step Step) Exit {
 		return ExitRefused
 	case isUsage(err):
 		return ExitUsage
-	case is[*checks.Unfit](err), is[*container.Exited](err), is[*container.NotStarted](err), is[*container.StillRunning](err):
+	case is[*checks.Unfit](err), is[*hook.Failed](err), is[*container.Exited](err), is[*container.NotStarted](err), is[*container.StillRunning](err):
 		return ExitUnfit
 	case step == StepSite, step == StepSwitch, step == StepVerify:
 		return ExitRefused
@@ -147,7 +148,7 @@ func isUsage(err error) bool {
 		is[*release.PoolFull](err) || is[*nginx.Invalid](err) || is[*checks.Invalid](err) ||
 		is[*container.NoImage](err) || is[*container.PullFailed](err) || is[*container.PoolTaken](err) ||
 		is[*container.InvalidSubnet](err) || is[*container.NameTaken](err) ||
-		is[*container.NoBuilder](err) || is[*container.NoDockerfile](err) || is[*container.BuildFailed](err)
+		is[*hook.Unusable](err) || is[*container.NoBuilder](err) || is[*container.NoDockerfile](err) || is[*container.BuildFailed](err)
 }
 
 func is[T error](err error) bool {

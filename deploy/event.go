@@ -10,6 +10,7 @@ const (
 	StepLock           Step = "lock"
 	StepRecover        Step = "recover"
 	StepResolve        Step = "resolve"
+	StepPreDeploy      Step = "pre-deploy"
 	StepReleaseCommand Step = "release-command"
 	StepStart          Step = "start"
 	StepCheck          Step = "check"
@@ -19,7 +20,9 @@ const (
 	StepCommit         Step = "commit"
 	StepDrain          Step = "drain"
 	StepRetire         Step = "retire"
+	StepPostDeploy     Step = "post-deploy"
 	StepUndo           Step = "undo"
+	StepDeployFailed   Step = "deploy-failed"
 )
 
 // Status says how far a step is.

@@ -30,9 +30,10 @@ type move struct {
 	state    release.State // what is on disk
 	known    bool          // state was read
 
-	target    release.Release // the release that is to serve
-	slot      release.Slot    // where it runs
-	addresses []netip.Addr    // of the slot, one per replica
+	hooks     map[string]string // the app's, name → path
+	target    release.Release   // the release that is to serve
+	slot      release.Slot      // where it runs
+	addresses []netip.Addr      // of the slot, one per replica
 	instances []container.Instance
 
 	undo     undo
@@ -200,6 +201,7 @@ func (m *move) end(ctx context.Context, outcome *Outcome, err *error) {
 		m.takeBack(ctx, failure)
 		m.recordFailure(failure)
 		failure.Serving = m.serving(ctx)
+		m.tellFailed(ctx, failure)
 		*err = failure
 	}
 	if m.appLock != nil {

@@ -177,12 +177,16 @@ func (m *move) interrupted() *move {
 	if journal.Settings != nil {
 		r.settings = *journal.Settings
 	}
+	if err := r.findHooks(); err != nil { // it is late to refuse one
+		r.warn(StepRecover, err)
+	}
 	return r
 }
 
 // settle ends the interrupted move one way or the other, and says how.
 func (r *move) settle(ctx context.Context) (string, error) {
 	journal := r.state.Deploy
+	r.endHooks()
 	switch {
 	case journal.Kind == release.KindRemove:
 		return "removed " + r.name, r.removeAll(ctx)

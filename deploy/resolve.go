@@ -1,10 +1,9 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/docker/go-units"
@@ -24,6 +23,9 @@ const MinFreeDisk = 256 << 20
 // next release.
 func (m *move) resolve(ctx context.Context, request Request) error {
 	return m.run(ctx, StepResolve, func(ctx context.Context) (string, error) {
+		if err := m.findHooks(); err != nil {
+			return "", err
+		}
 		target, err := m.describe()
 		if err != nil {
 			return "", err
@@ -38,7 +40,7 @@ func (m *move) resolve(ctx context.Context, request Request) error {
 		target.Image, target.ImageID, target.Digest = image.Ref, image.ID, image.Digest
 		target.Pulled = image.Pulled || m.pulledBefore(image)
 		target.Port = portOf(target.Settings, image)
-		if err := m.register(ctx, target); err != nil {
+		if err := m.register(ctx, target, image); err != nil {
 			return "", err
 		}
 		if request.BuildDir != "" {
@@ -46,7 +48,8 @@ func (m *move) resolve(ctx context.Context, request Request) error {
 				return "", err
 			}
 		}
-		return fmt.Sprintf("release %d is %s, port %d", target.Number, shortID(image.ID), target.Port), nil
+		return fmt.Sprintf("release %d is %s, port %d; checks: %s",
+			target.Number, shortID(image.ID), target.Port, cmp.Or(m.target.ChecksSource, checks.DefaultSource)), nil
 	})
 }
 
@@ -64,7 +67,8 @@ func (m *move) describe() (release.Release, error) {
 	if target.Env, err = m.app.Environment(settings); err != nil {
 		return target, err
 	}
-	target.Checks, target.ChecksSource, err = m.readChecks(settings)
+	own, err := m.ownChecks(settings)
+	target.Checks, target.ChecksSource = own.text, own.source
 	return target, err
 }
 
@@ -75,33 +79,6 @@ func (m *move) nextNumber() (int, error) {
 		return m.state.Next, err
 	}
 	return max(m.state.Next, numbers[len(numbers)-1]+1), nil
-}
-
-// readChecks returns the CHECKS file in force, "" when there is none, and
-// where it stands. A broken one is refused with its line, before anything runs.
-func (m *move) readChecks(settings release.Settings) (content, source string, err error) {
-	path := m.app.ChecksFile(settings)
-	if path == "" {
-		return "", "", nil
-	}
-	unreadable := "name a CHECKS file that can be read: --checks FILE"
-	file, err := os.Open(path)
-	if err != nil {
-		return "", "", usage(unreadable, "reading the CHECKS file: %w", err)
-	}
-	defer file.Close()
-	bytes, err := io.ReadAll(io.LimitReader(file, checks.MaxSize+1))
-	if err != nil {
-		return "", "", usage(unreadable, "reading the CHECKS file: %w", err)
-	}
-	_, problems := checks.Parse(path, bytes)
-	if err := checks.Errors(path, problems); err != nil {
-		return "", "", err
-	}
-	for _, problem := range problems {
-		m.warn(StepResolve, fmt.Errorf("%s: %s", path, problem))
-	}
-	return string(bytes), path, nil
 }
 
 func (m *move) refuseFullDisk(ctx context.Context) error {
@@ -149,7 +126,7 @@ func (m *move) dropBuild(ctx context.Context) error {
 
 // register makes target the deploy in progress: first the journal, then what
 // the journal lets a later command find and undo.
-func (m *move) register(ctx context.Context, target release.Release) error {
+func (m *move) register(ctx context.Context, target release.Release, image container.Image) error {
 	m.target, m.slot = target, m.idleSlot()
 	if err := m.refuseForeignTag(ctx); err != nil {
 		return err
@@ -158,6 +135,16 @@ func (m *move) register(ctx context.Context, target release.Release) error {
 		return err
 	}
 	m.undo.add("the release", m.dropRelease)
+	if target.ChecksSource == "" {
+		// It takes a container, which a later command must know to remove.
+		m.undo.add("the look into the image", m.removeTasks)
+		found, err := m.otherChecks(ctx, target, image)
+		if err != nil {
+			return err
+		}
+		target.Checks, target.ChecksSource = found.text, found.source
+		m.target = target
+	}
 	if err := m.app.SaveRelease(target); err != nil {
 		return err
 	}
@@ -225,6 +212,9 @@ func (m *move) choose(ctx context.Context, number int) error {
 		}
 		if number == m.state.Live {
 			return "", usage("see what there is: zdd history "+m.name, "release %d of %q is live already", number, m.name)
+		}
+		if err := m.findHooks(); err != nil {
+			return "", err
 		}
 		target, err := m.app.Release(number)
 		if err != nil {

@@ -18,6 +18,7 @@ type images interface {
 	TaggedImage(ctx context.Context, tag string) (container.Image, error)
 	Tag(ctx context.Context, imageID, tag string) error
 	Untag(ctx context.Context, tag string) error
+	ReadFiles(ctx context.Context, app string, release int, imageID string, paths []string, limit int64) (map[string][]byte, error)
 	FreeDisk(ctx context.Context) (free uint64, known bool)
 }
 
@@ -31,6 +32,9 @@ type runners interface {
 	Promote(ctx context.Context, instances []container.Instance) error
 	Guard(ctx context.Context, instances []container.Instance) (context.Context, context.CancelFunc)
 	List(ctx context.Context, filter container.Filter) ([]container.Instance, error)
+	Running(ctx context.Context, instance container.Instance) (since time.Time, restarts int, err error)
+	Exec(ctx context.Context, instance container.Instance, command []string, out io.Writer) (code int, err error)
+	Listeners(ctx context.Context, instance container.Instance) ([]netip.AddrPort, error)
 	Logs(ctx context.Context, instance container.Instance, lines int) ([]string, error)
 	Stop(ctx context.Context, instances []container.Instance, grace time.Duration) error
 	Remove(ctx context.Context, instances []container.Instance) error

@@ -233,7 +233,7 @@ func (m *move) spec() container.Spec {
 		Addresses: m.addresses, Port: m.target.Port, Env: m.target.Env.List(),
 		Volumes: settings.Volumes, Networks: settings.Networks, User: settings.User,
 		Memory: settings.MemoryBytes(), NanoCPUs: settings.NanoCPUs(), Command: settings.Args(),
-		StopTimeout: m.stopTimeout(),
+		StopTimeout: m.stopTimeout(), Healthcheck: healthTest(settings),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -224,21 +225,34 @@ func (m *move) verify(ctx context.Context) error {
 	})
 }
 
-// checkThroughNginx runs the target's checks at nginx's door: those for a host
-// that nginx knows as the app's. The others were for the replicas alone.
+// checkThroughNginx runs the target's checks at nginx's door: the requests for
+// a host that nginx knows as the app's. The others were for the replicas alone.
 func (m *move) checkThroughNginx(ctx context.Context) (string, error) {
-	file := m.checksFile()
-	file.Checks = slices.DeleteFunc(slices.Clone(file.Checks), func(check checks.Check) bool {
-		return check.Host != "" && !m.answersAt(check.Host)
-	})
-	if len(file.Checks) == 0 {
-		return "no check is for a domain of the app", nil
-	}
 	transport := m.Proxy.Transport()
 	defer transport.CloseIdleConnections()
-	return m.runChecks(ctx, StepVerify, file, []checks.Target{{
-		Name: "nginx", Address: m.host(), Host: m.host(), HTTPS: m.hasCertificate(), Transport: transport,
-	}})
+	return m.runChecks(ctx, StepVerify, m.nginxChecks(), []checks.Target{m.nginxTarget(transport)})
+}
+
+func (m *move) nginxTarget(transport http.RoundTripper) checks.Target {
+	return checks.Target{Name: "nginx", Address: m.host(), Host: m.host(), HTTPS: m.hasCertificate(), Transport: transport}
+}
+
+// nginxChecks are those of the target's checks that nginx can pass on. Where
+// there are none, or a hook stands in their place, the app must answer in its
+// own words all the same.
+func (m *move) nginxChecks() checks.File {
+	if m.hookInstead() {
+		return checks.Reachable()
+	}
+	file := m.checksFile()
+	file.Checks = slices.DeleteFunc(slices.Clone(file.Checks), func(check checks.Check) bool {
+		foreign := check.Host != "" && !m.answersAt(check.Host)
+		return check.Kind != checks.KindHTTP || check.Port != 0 || foreign
+	})
+	if !slices.ContainsFunc(file.Checks, func(check checks.Check) bool { return !check.Warn }) {
+		return checks.Reachable()
+	}
+	return file
 }
 
 // answersAt says whether the host, with or without a port, is one of the app's
