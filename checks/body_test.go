@@ -176,6 +176,43 @@ func TestRun_undoesNoMoreEncodingsThanAnyAppUses(t *testing.T) {
 	}
 }
 
+// TestRun_passesAsSoonAsABodyThatNeverEndsMatches stalls at the very end of the
+// match.
+func TestRun_passesAsSoonAsABodyThatNeverEndsMatches(t *testing.T) {
+	for _, tt := range []struct {
+		pattern string
+		passes  bool
+	}{
+		{"ready", true},
+		{"^data: [a-z]+$", true},
+		{"ready$", true},
+		{"e?ready.$", false}, // the line is over
+		{"^id: 1$", false},   // it may still become 12
+		{"id: 1", true},
+	} {
+		address := misbehave(t, func(c net.Conn) {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\ndata: ready\nid: 1")
+			hold(c)
+		})
+		file := fileOf(t, "WAIT=0\nTIMEOUT=1\nATTEMPTS=1\n/\n#: match "+tt.pattern)
+		report := Run(t.Context(), file, []Target{{Name: "web-1", Address: address}}, Options{})
+		if report.Passed() != tt.passes {
+			t.Errorf("%s: passed = %v, want %v: %v", tt.pattern, report.Passed(), tt.passes, report.Err())
+		}
+	}
+}
+
+func TestMatch_givesUpEarlyLooksAtABodyOfSingleBytes(t *testing.T) {
+	pattern, err := compileMatch("x{3}$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := strings.Repeat("-", 4*earlyLooks) + "xxx\n"
+	if found, err := match(newPage(&chunks{body, 1}, false), pattern); !found || err != nil {
+		t.Errorf("found %v, err %v in the end, want a match", found, err)
+	}
+}
+
 func TestRun_takesNoMatchFromABodyThatBrokeOff(t *testing.T) {
 	for _, tt := range []struct{ pattern, want string }{
 		{"^a$", "body that broke off"}, // the end is not known

@@ -232,6 +232,7 @@ func TestToCHECKS_notesWhatItCannotSay(t *testing.T) {
 		{"a description like a template", `{"description": "{{b}}"}`, "/\n", []Problem{note(2, "the description contains {{ … }}: it is left out")}},
 		{"a command of two lines", `{"command": ["sh", "-c", "a\nb"]}`, "", []Problem{note(2, "what it asks contains a line break, which no line of a CHECKS file can: the check is left out")}},
 		{"a path with two slashes", `{"path": "//a"}`, "", []Problem{note(2, "the path begins with two slashes, which stand before a host in a CHECKS file: the check is left out")}},
+		{"a path like a template, and a content", `{"path": "/?{{q}}", "content": " a"}`, "", []Problem{note(2, "what it asks contains {{ … }}, which no line of a CHECKS file can: the check is left out")}},
 		{"checks for schedulers", "{\"type\": \"readiness\"},\n{},\n{\"type\": \"liveness\"}", "/\n", []Problem{
 			note(2, "a CHECKS file has no checks of type readiness: the check is left out"),
 			note(4, "a CHECKS file has no checks of type liveness: the check is left out")}},
@@ -259,10 +260,10 @@ func TestToCHECKS_findsAContentThatBecameAMatch(t *testing.T) {
 	for _, content := range []string{" a.b*\n\t\\ü\u00a0", "\x01[x]{2}\r\n", "{{.}} "} {
 		pattern := literalPattern(content)
 		file, problems := Parse("CHECKS", []byte("/\n#: match "+pattern))
-		if len(problems) > 0 {
-			t.Fatalf("pattern %s: %v", pattern, problems)
+		if len(problems) > 0 || printable(pattern, len(pattern)) != pattern {
+			t.Fatalf("pattern %q, want one to read: %v", pattern, problems)
 		}
-		found, _, err := match(strings.NewReader("before"+content+"after"), newProber(file, Target{}, Options{}, time.Time{}, nil).patterns[0])
+		found, err := match(newPage(strings.NewReader("before"+content+"after"), false), newProber(file, Target{}, Options{}, time.Time{}, nil).patterns[0])
 		if err != nil || !found {
 			t.Errorf("%s does not match %q: %v", pattern, content, err)
 		}

@@ -45,7 +45,8 @@ func expectations(check Check, pattern *regexp.Regexp) []expectation {
 	}
 	if pattern != nil {
 		all = append(all, expectation{"a match", "a match of " + quote(check.Match), "", func(p *page) (bool, string, error) {
-			return match(p.reader(), pattern)
+			found, err := match(p, pattern)
+			return found, "", err
 		}})
 	}
 	for _, field := range check.JSON {
@@ -87,15 +88,47 @@ func search(r io.Reader, text string) (found bool, err error) {
 	}
 }
 
-// match looks for a match in what r holds, and reads no further than it must. A
-// body that breaks off has no end that a pattern could stand for.
-func match(r io.Reader, pattern *regexp.Regexp) (found bool, near string, err error) {
-	last := &lastError{Reader: r}
+// earlyLooks is how often a body that is still coming is looked at from its
+// start: often enough for what is said piece by piece, and no way to keep a
+// processor busy with single bytes.
+const earlyLooks = 256
+
+// match looks for a match in the page while it comes. A body that breaks off
+// has no end that a pattern could stand for.
+func match(p *page, pattern *regexp.Regexp) (found bool, err error) {
+	piece := make([]byte, searchStep)
+	for range earlyLooks {
+		if len(p.kept) < p.came || p.came >= maxKept {
+			break
+		}
+		if settled(pattern, p.kept) {
+			return true, nil
+		}
+		if _, err := p.more(piece); err != nil {
+			break // a look at the whole decides
+		}
+	}
+	last := &lastError{Reader: p.reader()}
 	found = pattern.MatchReader(bufio.NewReaderSize(last, searchStep))
 	if last.err != nil && !errors.Is(last.err, io.EOF) {
-		return false, "", last.err
+		return false, last.err
 	}
-	return found, "", nil
+	return found, nil
+}
+
+// settled reports whether the beginning of a body matches whatever comes next.
+// The package regexp looks at the next character before it believes in a match,
+// and in a stream that may not come for hours.
+func settled(pattern *regexp.Regexp, beginning []byte) bool {
+	if !pattern.Match(beginning) {
+		return false
+	}
+	for _, next := range []byte{'\x01', 'a'} { // no part of a word, and one
+		if !pattern.Match(append(bytes.Clone(beginning), next)) {
+			return false
+		}
+	}
+	return true
 }
 
 // lastError remembers why reading ended.
