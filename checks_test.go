@@ -64,7 +64,7 @@ func startup(path string) string {
 	return `{"healthchecks": {"web": [{"type": "startup", "path": "` + path + `", "wait": 1, "timeout": 1, "attempts": 2}]}}`
 }
 
-// quickly is a CHECKS file of one line that gives up soon.
+// quickly is a CHECKS file of a few lines that gives up soon.
 func quickly(line string) string { return "WAIT=1\nTIMEOUT=2\nATTEMPTS=2\n" + line + "\n" }
 
 const healthy = `HEALTHCHECK --interval=1s --timeout=2s --retries=1 CMD ["/app", "health"]`
@@ -162,7 +162,10 @@ func TestDeploy_refusesWhatAnyKindOfCheckRefuses(t *testing.T) {
 	h.assertInOrder()
 }
 
-func checksIn(line string) map[string]string { return map[string]string{"CHECKS": quickly(line)} }
+// checksIn is an image's CHECKS file for a release that does not pass it.
+func checksIn(line string) map[string]string {
+	return map[string]string{"CHECKS": "WAIT=0\nTIMEOUT=2\nATTEMPTS=1\n" + line + "\n"}
+}
 
 // TestDeploy_acceptsWhatEveryKindOfCheckAccepts asks everything at once, of
 // two replicas.

@@ -43,7 +43,7 @@ func deployFlags() []cli.Flag {
 		&cli.IntFlag{Name: "port", DefaultText: "the one that the image exposes, else " + strconv.Itoa(release.DefaultPort), Usage: "`PORT` that the app listens on, also set in its environment"},
 		&cli.StringSliceFlag{Name: "env", Usage: "environment variable `K=V`; may be repeated, adds to those remembered"},
 		&cli.StringFlag{Name: "env-file", Usage: "`FILE` of environment variables, one K=V a line, read at each deploy"},
-		&cli.StringFlag{Name: "checks", DefaultText: "see: zdd checks --help", Usage: "CHECKS or app.json `FILE`, read at each deploy"},
+		&cli.StringFlag{Name: "checks", DefaultText: "of the app's folder or the image, else / must answer with less than 500; see: zdd checks --help", Usage: "CHECKS or app.json `FILE`, read at each deploy"},
 		&cli.StringFlag{Name: "healthcheck", DefaultText: "the image's HEALTHCHECK", Usage: "check by `COMMAND` of a shell in the container where there is no CHECKS file; none leaves out the image's"},
 		&cli.DurationFlag{Name: "healthy-for", DefaultText: "0s", Usage: "`TIME` for which all checks must hold before traffic moves"},
 		&cli.IntFlag{Name: "passes", DefaultText: strconv.Itoa(release.DefaultPasses), Usage: "let each check pass `N` times in a row, a second apart"},
