@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"zdd/deploy"
 )
@@ -163,7 +164,7 @@ func (c *Console) Failure(command string, failure *deploy.Error) {
 	w := c.config.Err
 	text := indent(failure.Error())
 	fmt.Fprintf(w, "%s %s\n", c.paint(red, "zdd:"), text)
-	if logs := c.fitting(failure.Logs, strings.Count(text, "\n")+1); len(logs) > 0 {
+	if logs := c.fitting(failure.Logs, "zdd: "+text); len(logs) > 0 {
 		fmt.Fprintln(w, "last lines of its log:")
 		for _, line := range logs {
 			fmt.Fprintln(w, "    "+c.oneLine(plain(line)))
@@ -177,17 +178,18 @@ func (c *Console) Failure(command string, failure *deploy.Error) {
 	}
 }
 
-// leastLog is how many log lines are shown on the smallest terminal.
-const leastLog = 3
-
 // fitting are the last of the log lines, so many that they fit on the terminal
-// with the lines above them and four others: the log's title, what serves, the
-// hint, and the prompt.
-func (c *Console) fitting(logs []string, above int) []string {
-	if c.config.Height == 0 {
+// with the text above them and four other lines: the log's title, what serves,
+// the hint, and the prompt. The last one is shown in any case.
+func (c *Console) fitting(logs []string, above string) []string {
+	if c.config.Height == 0 || len(logs) == 0 {
 		return logs
 	}
-	room := max(leastLog, c.config.Height-above-4)
+	rows := 0
+	for line := range strings.Lines(above) {
+		rows += 1 + max(0, utf8.RuneCountInString(line)-2)/c.config.Width // it wraps
+	}
+	room := max(1, c.config.Height-rows-4)
 	return logs[max(0, len(logs)-room):]
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"zdd/deploy"
 )
@@ -26,6 +27,32 @@ func TestConsole_saysWhatHappenedWhatServesAndWhatToDo(t *testing.T) {
 	c.Close()
 	golden(t, "failure.stderr", p.err.String())
 	equal(t, "stdout", "", p.out.String())
+}
+
+// TestConsole_fitsAFailureOnTheScreen counts the rows that a terminal needs.
+func TestConsole_fitsAFailureOnTheScreen(t *testing.T) {
+	failure := unfit()
+	failure.Logs = nil
+	for i := range 20 {
+		failure.Logs = append(failure.Logs, fmt.Sprintf("line %d %s", i, strings.Repeat("x", 30*i)))
+	}
+	for _, lines := range []int{1, 10, 18} {
+		failure.Err = errors.New(strings.Repeat(strings.Repeat("e", 75)+"\n", lines-1) + "end")
+		var p page
+		c := p.open(Config{Width: 80, Height: 24})
+		c.Failure("deploy", failure)
+		c.Close()
+		rows := 0
+		for line := range strings.Lines(p.err.String()) {
+			rows += (utf8.RuneCountInString(strings.TrimSuffix(line, "\n"))-1)/80 + 1
+		}
+		if rows > 23 || rows < 20 && lines < 18 { // the prompt needs one
+			t.Errorf("%d rows for an error of %d lines:\n%s", rows, lines, p.err.String())
+		}
+		if !strings.Contains(p.err.String(), "    line 19 xxx") {
+			t.Errorf("the last log line is missing:\n%s", p.err.String())
+		}
+	}
 }
 
 func TestConsole_leavesOutWhatAFailureDoesNotKnow(t *testing.T) {

@@ -47,13 +47,18 @@ func (m *move) otherChecks(ctx context.Context, target release.Release, image co
 		}
 	}
 	if file := m.app.Path(appJSON); isThere(file) {
-		if found, err := m.readChecks(file); err != nil || checks.HasHealthchecks([]byte(found.text)) {
-			return found, err
+		text, err := readLimited(file)
+		if err != nil {
+			return written{}, err
+		}
+		if m.hasHealthchecks(written{string(text), file}) {
+			return m.accept(written{string(text), file})
 		}
 	}
 	for _, file := range places(image, appJSON) {
-		if text, found := inImage[file]; found && checks.HasHealthchecks(text) {
-			return m.accept(written{string(text), imageSource + file})
+		found := written{string(inImage[file]), imageSource + file}
+		if found.text != "" && m.hasHealthchecks(found) {
+			return m.accept(found)
 		}
 	}
 	return healthcheck(target.Settings, image), nil
@@ -103,18 +108,43 @@ func (m *move) readImage(ctx context.Context, target release.Release, image cont
 	return files, nil
 }
 
+// hasHealthchecks says whether an app.json has something to say about checks.
+// Where it has not, what looks like a slip is told: a misspelt key would else
+// make a deploy less checked than its author believes.
+func (m *move) hasHealthchecks(found written) bool {
+	if checks.HasHealthchecks([]byte(found.text)) {
+		return true
+	}
+	_, problems := checks.Read(found.source, []byte(found.text))
+	for _, problem := range problems {
+		if problem.Line > 0 {
+			m.warn(StepResolve, fmt.Errorf("%s: %s", found.source, problem))
+		}
+	}
+	return false
+}
+
 func (m *move) readChecks(path string) (written, error) {
+	text, err := readLimited(path)
+	if err != nil {
+		return written{}, err
+	}
+	return m.accept(written{string(text), path})
+}
+
+// readLimited reads as much of a file as tells that it is too large.
+func readLimited(path string) ([]byte, error) {
 	unreadable := "name a CHECKS file that can be read: --checks FILE"
 	file, err := os.Open(path)
 	if err != nil {
-		return written{}, usage(unreadable, "reading the checks: %w", err)
+		return nil, usage(unreadable, "reading the checks: %w", err)
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, checks.MaxSize+1))
 	if err != nil {
-		return written{}, usage(unreadable, "reading the checks: %w", err)
+		return nil, usage(unreadable, "reading the checks: %w", err)
 	}
-	return m.accept(written{string(text), path})
+	return text, nil
 }
 
 // accept refuses a text with errors, and tells of its warnings.

@@ -216,3 +216,18 @@ func TestKill_namesWhatItCannotKill(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestUnmark_keepsTheMarksFromWhatIsStarted(t *testing.T) {
+	t.Setenv(ownerVariable, "somebody")
+	t.Setenv(runVariable, "1.2.x")
+	t.Cleanup(func() { partOf = "" })
+	Unmark()
+	for _, name := range []string{ownerVariable, runVariable} {
+		if value, found := os.LookupEnv(name); found {
+			t.Errorf("%s is still %q", name, value)
+		}
+	}
+	if partOf != "1.2.x" {
+		t.Errorf("partOf = %q, want the run that this process is a part of", partOf)
+	}
+}
