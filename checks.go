@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -110,10 +111,10 @@ func (z *zdd) checkURL(c *cli.Context) error {
 	report := checks.Run(c.Context, file, []checks.Target{target}, checks.Options{
 		Observe: func(p checks.Progress) { z.console.Progress(deploy.StepCheck, p.String()) },
 	})
-	z.console.Report(report)
 	if c.Context.Err() != nil {
-		return deploy.Classify(c.Context, c.Context.Err())
+		return &deploy.Error{Exit: deploy.ExitInterrupted, Step: deploy.StepCheck, Err: errors.New("interrupted in step check"), Hint: "nothing was changed"}
 	}
+	z.console.Report(report)
 	if err := report.Err(); err != nil {
 		return &deploy.Error{Exit: deploy.ExitUnfit, Err: err, Hint: "mend what answers at " + c.String("url") + ", or the checks"}
 	}

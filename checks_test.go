@@ -206,7 +206,9 @@ func TestDeploy_seesAReleaseThatDiesAfterItsChecks(t *testing.T) {
 func TestCheck_asksTheLiveReleaseAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	h.wants(2, "check", h.app)
+	if last := h.wants(2, "check", h.app, "--json").last(t); last["exit"] != 2.0 || last["hint"] == "" {
+		t.Errorf("of an unknown app the last object is %v", last)
+	}
 	h.must("deploy", h.app, h.image("VERSION=v1"), "--checks", h.file("CHECKS", quickly("/healthz ok\n#: command /app health")))
 	h.inApp("hooks/check-deploy", "#!/bin/sh\ntouch "+filepath.Join(h.ids, "hooked")+"\n", 0o755)
 	before := h.snapshot()
@@ -240,6 +242,9 @@ func TestCheck_asksTheLiveReleaseAndChangesNothing(t *testing.T) {
 	h.docker("stop", name)
 	r = h.wants(5, "check", h.app, "--json")
 	assertContains(t, r.stderr, "zdd recover "+h.app)
+	if last := r.last(t); last["exit"] != 5.0 || last["error"] == "" {
+		t.Errorf("the last object is %v", last)
+	}
 	if _, err := os.Stat(filepath.Join(h.ids, "hooked")); err == nil {
 		t.Error("the hook was run")
 	}
@@ -308,4 +313,39 @@ func TestDeploy_doesWhatAFailedCheckWantsDone(t *testing.T) {
 	case <-time.After(patience):
 		t.Error("nothing was posted")
 	}
+}
+
+// TestDeploy_waitsForAnAnswerWhateverTheChecksAre has checks that are content
+// before the app can be reached. Traffic must not be.
+func TestDeploy_waitsForAnAnswerWhateverTheChecksAre(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.must("deploy", h.app, h.image("VERSION=v1", "IDS=/ids"), "--volume", h.ids+":/ids")
+	run := h.load(load.Config{Clients: 8})
+	slow := []string{"ENV VERSION=v2", "ENV BOOT=3s", "ENV IDS=/ids"}
+	for n, tt := range []struct {
+		name   string
+		file   string
+		change []string
+		args   []string
+	}{
+		{"a HEALTHCHECK", "", []string{`HEALTHCHECK --interval=1s --timeout=2s --retries=1 CMD ["/app", "exit", "0"]`}, nil},
+		{"a command", "#: command /app exit 0", nil, nil},
+		{"a warning", "/healthz\n#: warn", nil, nil},
+		{"a hook", "/healthz", nil, []string{"--check-hook", "instead"}},
+	} {
+		if tt.args != nil {
+			h.hook("check-deploy", "exit 0")
+		}
+		var files map[string]string
+		if tt.file != "" {
+			files = checksIn(tt.file)
+		}
+		r := h.must(append([]string{"deploy", h.app, h.imageWith(files, append(slow, tt.change...)...), "--json"}, tt.args...)...)
+		if took := r.last(t)["live_seconds"].(float64); took < 3 {
+			t.Errorf("%s: traffic moved after %.1f s to an app that boots for 3", tt.name, took)
+		}
+		h.assertServes("v2", n+2)
+	}
+	h.assertLossless(run)
 }

@@ -174,3 +174,53 @@ func TestHooks_endWithTheCommand(t *testing.T) {
 	}
 	h.assertLossless(run)
 }
+
+// TestHooks_endAfterAKillInTheOnesThatDecideNothing kills zdd when all is
+// committed, and when all is undone.
+func TestHooks_endAfterAKillInTheOnesThatDecideNothing(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	began := filepath.Join(filepath.Dir(h.root), "began")
+	h.must("deploy", h.app, h.image("VERSION=v1"))
+	for _, tt := range []struct {
+		hook, image, serves string
+		release             int
+	}{
+		{"post-deploy", h.image("VERSION=v2"), "v2", 2},
+		{"deploy-failed", h.image("VERSION=v3", "ON_START=exit:1"), "v2", 2},
+	} {
+		h.hook(tt.hook, fmt.Sprintf("setsid sleep 600 & touch %s; sleep 600", began))
+		_ = os.Remove(began)
+		cmd := h.command("deploy", h.app, tt.image)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the hook runs", func() bool { _, err := os.Stat(began); return err == nil && len(h.marked()) >= 3 })
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // it was killed
+		h.must("recover", h.app)
+		eventually(t, "no process of the hook is left", func() bool { return len(h.marked()) == 0 })
+		h.assertServes(tt.serves, tt.release)
+		h.assertInOrder()
+		remove(t, filepath.Join(h.root, "apps", h.app, "hooks", tt.hook))
+	}
+}
+
+// TestRecover_keepsAReleaseUpThatAHookHasAgreedTo loses the container of a
+// release whose checks would refuse it.
+func TestRecover_keepsAReleaseUpThatAHookHasAgreedTo(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.hook("check-deploy", "exit 0")
+	h.must("deploy", h.app, h.imageWith(checksIn("/nowhere"), "ENV VERSION=v1"), "--check-hook", "instead")
+	h.must("check", h.app)
+	name := "zdd-" + h.app + "-1-1"
+	h.docker("rm", "--force", name)
+	h.must("recover", h.app)
+	h.assertServes("v1", 1)
+	if policy := h.docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", name); !slices.Equal(policy, []string{"unless-stopped"}) {
+		t.Errorf("restart policy %q, want the release to survive a reboot", policy)
+	}
+}

@@ -201,6 +201,9 @@ func (p *parser) json(c *Check, rest string) error {
 	case strings.HasPrefix(want, "="):
 		return fmt.Errorf("json compares with one =, not with %s", quote("="+want))
 	}
+	if err := plainPath(path); err != nil {
+		return err
+	}
 	c.JSON = append(c.JSON, Field{path, want})
 	return nil
 }

@@ -38,7 +38,6 @@ func TestParse_readsEachAddition(t *testing.T) {
 		{"json", "/\n#: json db.status = \"up = 1\"\n#: json n=1\n#: json version", pageCheck(func(c *Check) { c.JSON = []Field{{"db.status", `"up = 1"`}, {"n", "1"}, {"version", ""}} })},
 		{"port", "/\n#: port 9000", pageCheck(func(c *Check) { c.Port = 9000 })},
 		{"name", "/\n#: name the front page", pageCheck(func(c *Check) { c.Name = "the front page" })},
-		{"warn", "/\n#: warn", pageCheck(func(c *Check) { c.Warn = true })},
 		{"on-failure-command", "/\n#: on-failure-command notify 'it broke'", pageCheck(func(c *Check) { c.OnFailure.Command = []string{"notify", "it broke"} })},
 		{"on-failure-url", "/\n#: on-failure-url https://example.com/hook?a=b", pageCheck(func(c *Check) { c.OnFailure.URL = "https://example.com/hook?a=b" })},
 		{"a pace, the rest of the file's", "/\n#: delay 3\n#: timeout 4", pageCheck(func(c *Check) {
@@ -205,5 +204,34 @@ func TestFile_hasABudgetHoweverLargeItsSettings(t *testing.T) {
 	file.Wait, file.Timeout, file.Attempts = MaxSetting*time.Second, MaxSetting*time.Second, MaxSetting
 	if budget := file.Budget(file.Checks[0]); budget != maxBudget {
 		t.Errorf("Budget = %v, want %v", budget, maxBudget)
+	}
+}
+
+// TestParse_letsTheDefaultDecideWhereEveryCheckOnlyWarns holds it for both
+// formats: such a file would let a release pass that listens nowhere.
+func TestParse_letsTheDefaultDecideWhereEveryCheckOnlyWarns(t *testing.T) {
+	for _, text := range []string{
+		"/healthz\n#: warn",
+		`{"healthchecks": {"web": [{"type": "startup", "path": "/healthz", "warn": true}]}}`,
+	} {
+		file, problems := Read("file", []byte(text))
+		if len(file.Checks) != 2 || !file.Checks[0].Warn || file.Checks[1].Warn || file.Checks[1].Path != "/" {
+			t.Errorf("%s: checks %+v, want the one that warns and the default", text, file.Checks)
+		}
+		if diff := cmp.Diff([]Problem{{0, SeverityWarning, onlyWarns, ""}}, problems); diff != "" {
+			t.Errorf("%s: problems (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+func TestPlainPath_knowsNamesAndIndexesAlone(t *testing.T) {
+	for path, want := range map[string]bool{
+		"a": true, "a.b.0.c-d_e": true, `a\.b.c`: true, `\@type`: true, "größe": true,
+		"@this": false, "a|b": false, "[a,a]": false, "{a}": false, "a.#": false, "a.#(b==1)": false, "a*": false,
+		"..0": false, "a..b": false, strings.Repeat("a", maxPath+1): false,
+	} {
+		if err := plainPath(path); (err == nil) != want {
+			t.Errorf("%q: %v, want it taken: %v", path, err, want)
+		}
 	}
 }

@@ -147,7 +147,12 @@ func (r *appReader) otherProcess(m member) {
 // finish gives a file without checks the default one, and says so.
 func (r *appReader) finish() {
 	defer func() { slices.SortStableFunc(r.problems, byLine) }()
+	if r.file.decides() {
+		return
+	}
 	if len(r.file.Checks) > 0 {
+		r.file.Checks = append(r.file.Checks, Default().first())
+		r.tell(0, SeverityWarning, onlyWarns, "")
 		return
 	}
 	unused := r.file.Unused

@@ -35,7 +35,7 @@ var errTooLong = fmt.Errorf("the text is not in the first %d MiB", maxBody>>20)
 
 // judge decides whether the response passes, and closes it. Cancel ends the
 // request. The error is that of reading the body, and leaves the decision open.
-func (p *prober) judge(r *http.Response, index int, cancel context.CancelFunc) (try, error) {
+func (p *prober) judge(ctx context.Context, r *http.Response, index int, cancel context.CancelFunc) (try, error) {
 	defer r.Body.Close()
 	check := p.file.Checks[index]
 	answer := newAnswer(r)
@@ -51,7 +51,7 @@ func (p *prober) judge(r *http.Response, index int, cancel context.CancelFunc) (
 		return try{kind: passes, answer: answer}, nil
 	}
 	decodedBody, err := decoded(r)
-	page := newPage(decodedBody, len(wanted) > 1 || check.JSON != nil)
+	page := newPage(decodedBody, len(wanted) > 1 || check.JSON != nil, ctx.Err)
 	for _, want := range wanted {
 		found := false
 		near := ""

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestRun_decodesBodies(t *testing.T) {
@@ -202,13 +203,29 @@ func TestRun_passesAsSoonAsABodyThatNeverEndsMatches(t *testing.T) {
 	}
 }
 
+// TestRun_endsAMatchThatTakesTooLong has a pattern near the limit of what is
+// accepted, and a body that it fits nowhere.
+func TestRun_endsAMatchThatTakesTooLong(t *testing.T) {
+	body := strings.Repeat("ab", maxBody/4)
+	address := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+	file := fileOf(t, "WAIT=0\nTIMEOUT=1\nATTEMPTS=1\n/\n#: match "+strings.Repeat("(a?b?){60}", 4)+"c")
+	started := time.Now()
+	report := Run(t.Context(), file, []Target{{Name: "web-1", Address: address}}, Options{})
+	if took := time.Since(started); report.Passed() || took > patience {
+		t.Errorf("passed = %v after %v, want a failure soon after the budget of a second", report.Passed(), took)
+	}
+	if _, problems := Parse("CHECKS", []byte("/\n#: match "+strings.Repeat("(a?b?){900}", 8))); Errors("CHECKS", problems) == nil {
+		t.Error("a pattern of thousands of steps is accepted")
+	}
+}
+
 func TestMatch_givesUpEarlyLooksAtABodyOfSingleBytes(t *testing.T) {
 	pattern, err := compileMatch("x{3}$")
 	if err != nil {
 		t.Fatal(err)
 	}
 	body := strings.Repeat("-", 4*earlyLooks) + "xxx\n"
-	if found, err := match(newPage(&chunks{body, 1}, false), pattern); !found || err != nil {
+	if found, err := match(newPage(&chunks{body, 1}, false, t.Context().Err), pattern); !found || err != nil {
 		t.Errorf("found %v, err %v in the end, want a match", found, err)
 	}
 }
@@ -231,13 +248,13 @@ func TestSearch_findsAMatchAcrossReads(t *testing.T) {
 	text := "needle in a haystack"
 	for size := 1; size <= len(text)+1; size++ {
 		body := strings.Repeat("needle in ", 9000) + text + " and more"
-		p := newPage(&chunks{body, size}, false)
+		p := newPage(&chunks{body, size}, false, t.Context().Err)
 		found, err := search(p.reader(), text)
 		if !found || err != nil || !strings.HasPrefix(body, string(p.beginning())) {
 			t.Errorf("chunks of %d: found %v, err %v", size, found, err)
 		}
 	}
-	p := newPage(strings.NewReader("needle in a haystac"), false)
+	p := newPage(strings.NewReader("needle in a haystac"), false, t.Context().Err)
 	found, err := search(p.reader(), text)
 	if found || err != nil || string(p.beginning()) != "needle in a haystac" {
 		t.Errorf("found %v, beginning %q, err %v in a body without it", found, p.beginning(), err)

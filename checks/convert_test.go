@@ -263,7 +263,7 @@ func TestToCHECKS_findsAContentThatBecameAMatch(t *testing.T) {
 		if len(problems) > 0 || printable(pattern, len(pattern)) != pattern {
 			t.Fatalf("pattern %q, want one to read: %v", pattern, problems)
 		}
-		found, err := match(newPage(strings.NewReader("before"+content+"after"), false), newProber(file, Target{}, Options{}, time.Time{}, nil).patterns[0])
+		found, err := match(newPage(strings.NewReader("before"+content+"after"), false, t.Context().Err), newProber(file, Target{}, Options{}, time.Time{}, nil).patterns[0])
 		if err != nil || !found {
 			t.Errorf("%s does not match %q: %v", pattern, content, err)
 		}

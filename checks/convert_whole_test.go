@@ -16,7 +16,10 @@ import (
 // asked is what a file asks for and how patiently, however it is written.
 func asked(file File) []Check {
 	var all []Check
-	for _, c := range file.Checks {
+	for i, c := range file.Checks {
+		if i > 0 && c.Line == 0 { // the default decides beside those that only warn
+			continue
+		}
 		pace := file.pace(c)
 		c.Line, c.Raw, c.URL, c.Name, c.Description, c.Pace = 0, "", "", "", "", &pace
 		if slices.Equal(c.Status.orSuccess(), success) {

@@ -20,9 +20,27 @@ type expectation struct {
 	in func(*page) (found bool, near string, err error)
 }
 
+// maxSteps limits a regular expression, in instructions of its program: each of
+// them may have to be looked at for each byte of a body.
+const maxSteps = 2000
+
+// tooComplex reports whether the pattern is one that could keep a processor
+// busy for minutes. One that cannot be read is not.
+func tooComplex(pattern string) bool {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return false
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	return err == nil && len(program.Inst) > maxSteps
+}
+
 // compileMatch reads a regular expression in which ^ and $ stand for the ends of
 // a line, as in grep: few bodies are one line without an end.
 func compileMatch(pattern string) (*regexp.Regexp, error) {
+	if tooComplex(pattern) {
+		return nil, fmt.Errorf("it is too complex: it has more than %d steps", maxSteps)
+	}
 	compiled, err := regexp.Compile("(?m)" + pattern)
 	var wrong *syntax.Error
 	if errors.As(err, &wrong) {
@@ -93,12 +111,15 @@ func search(r io.Reader, text string) (found bool, err error) {
 // processor busy with single bytes.
 const earlyLooks = 256
 
+// maxEarly is up to which size it is looked at like that, in bytes.
+const maxEarly = 16 << 10
+
 // match looks for a match in the page while it comes. A body that breaks off
 // has no end that a pattern could stand for.
 func match(p *page, pattern *regexp.Regexp) (found bool, err error) {
 	piece := make([]byte, searchStep)
 	for range earlyLooks {
-		if len(p.kept) < p.came || p.came >= maxKept {
+		if len(p.kept) < p.came || p.came >= maxEarly {
 			break
 		}
 		if settled(pattern, p.kept) {

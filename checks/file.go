@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -72,8 +73,8 @@ type Check struct {
 	Name, Description string
 	Kind              Kind
 
-	// Scheme is "http", which empty means too, or "https". No TLS is ever spoken to a target: https is
-	// told to it as X-Forwarded-Proto.
+	// Scheme is "http", which empty means too, or "https". A release speaks no
+	// TLS: https is told to it as X-Forwarded-Proto.
 	Scheme string
 	// Host is what the Host header says; empty means Target.Host.
 	Host string
@@ -158,6 +159,14 @@ func Default() File {
 	}
 }
 
+// onlyWarns is said of a file that would let everything pass.
+const onlyWarns = "every check of the file only warns: the default decides, / answers with a status below 500"
+
+// decides reports whether any check of the file does more than warn.
+func (f File) decides() bool {
+	return slices.ContainsFunc(f.Checks, func(c Check) bool { return !c.Warn })
+}
+
 // Reachable is what a release must do whose checks ask nothing over HTTP: pass
 // an answer of its own on to whoever asks. 502 and 504 are those of a proxy that
 // did not get one.
@@ -166,6 +175,26 @@ func Reachable() File {
 	file.Source = "reachable"
 	file.Checks[0].Status = Statuses{{Min: 200, Max: 501}, {Min: 503, Max: 503}, {Min: 505, Max: 599}}
 	return file
+}
+
+// AndReachable is the file with the check of Reachable, where no check of it
+// asks over HTTP at the target's own port, and decides: a command in a container
+// may be content long before anybody could reach the app.
+func (f File) AndReachable() File {
+	asks := slices.ContainsFunc(f.Checks, func(c Check) bool { return c.Kind == KindHTTP && c.Port == 0 && !c.Warn })
+	if asks {
+		return f
+	}
+	f.Checks = append(slices.Clone(f.Checks), Reachable().first())
+	return f
+}
+
+// first is the file's first check with the file's pace, for use in another.
+func (f File) first() Check {
+	check := f.Checks[0]
+	pace := f.pace(check)
+	check.Pace = &pace
+	return check
 }
 
 // Budget is how long check c of the file may take to pass, counted from the

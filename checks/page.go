@@ -10,23 +10,35 @@ import (
 // there are expectations.
 type page struct {
 	source io.Reader
-	kept   []byte // what has come so far, up to keep bytes
+	ended  func() error // not nil when nobody waits for the page any more
+	kept   []byte       // what has come so far, up to keep bytes
 	keep   int
 	came   int
 	err    error // io.EOF at its end
 }
 
-// newPage reads from source, and keeps all of it only when told to.
-func newPage(source io.Reader, keep bool) *page {
+// newPage reads from source until ended says why to stop, and keeps all of it
+// only when told to.
+func newPage(source io.Reader, keep bool, ended func() error) *page {
 	if keep {
-		return &page{source: source, keep: maxBody}
+		return &page{source: source, ended: ended, keep: maxBody}
 	}
-	return &page{source: source, keep: maxKept}
+	return &page{source: source, ended: ended, keep: maxKept}
 }
 
 // reader reads the page from its start.
 func (p *page) reader() io.Reader {
-	return io.MultiReader(bytes.NewReader(p.kept), readerFunc(p.more))
+	return io.MultiReader(p.again(bytes.NewReader(p.kept)), readerFunc(p.more))
+}
+
+// again reads what came before, in pieces: to search it may take long.
+func (p *page) again(kept io.Reader) readerFunc {
+	return func(b []byte) (int, error) {
+		if err := p.ended(); err != nil {
+			return 0, err
+		}
+		return kept.Read(b[:min(len(b), searchStep)])
+	}
 }
 
 type readerFunc func([]byte) (int, error)
@@ -37,6 +49,10 @@ func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 func (p *page) more(b []byte) (int, error) {
 	if p.err != nil {
 		return 0, p.err
+	}
+	if err := p.ended(); err != nil {
+		p.err = err
+		return 0, err
 	}
 	if p.came >= maxBody {
 		p.err = errTooLong

@@ -230,7 +230,12 @@ func (p *parser) finish() {
 		p.file.Checks[paced.index].Pace = &pace
 	}
 	defer func() { slices.SortStableFunc(p.problems, byLine) }()
+	if p.file.decides() {
+		return
+	}
 	if len(p.file.Checks) > 0 {
+		p.file.Checks = append(p.file.Checks, Default().first())
+		p.warn(0, onlyWarns, "")
 		return
 	}
 	p.file.Checks = []Check{defaultCheck()}

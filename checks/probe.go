@@ -83,6 +83,10 @@ func knocker(file File) int {
 	return best
 }
 
+// warnGrace is how long checks that only warn may take after the others have
+// decided.
+const warnGrace = 2 * time.Second
+
 // passed reports whether every check that decides has passed.
 func (p *prober) passed() bool {
 	for _, r := range p.results {
@@ -115,6 +119,8 @@ func (p *prober) pass(ctx context.Context) {
 	}
 	p.keepTime(ctx, passed, cancel)
 	close(decided)
+	// A try that decides nothing may be let end, and not be waited for.
+	defer time.AfterFunc(warnGrace, func() { cancel(errBudget) }).Stop()
 	running.Wait()
 }
 

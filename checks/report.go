@@ -2,6 +2,7 @@ package checks
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -103,8 +104,11 @@ func (r Report) Reached() bool {
 // Failed returns the results that are not OK and decide.
 func (r Report) Failed() []Result { return r.notOK(false) }
 
-// Warnings returns the results that are not OK of checks that only warn.
-func (r Report) Warnings() []Result { return r.notOK(true) }
+// Warnings returns the results that are not OK of checks that only warn. One
+// whose first try was not due yet tells nothing.
+func (r Report) Warnings() []Result {
+	return slices.DeleteFunc(r.notOK(true), func(result Result) bool { return result.Attempts == 0 })
+}
 
 // Line is what a result of the report came to, in one line.
 func (r Report) Line(result Result) string { return (&Unfit{Report: r}).headline(result) }

@@ -118,7 +118,7 @@ func (p *prober) ask(ctx context.Context, index int, met *contact, cancel contex
 		}
 		next, redirected := redirect(response, check)
 		if !redirected {
-			return p.judge(response, index, cancel)
+			return p.judge(ctx, response, index, cancel)
 		}
 		answer := newAnswer(response)
 		_ = response.Body.Close()

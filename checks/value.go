@@ -31,6 +31,30 @@ func commandLine(what, text string) ([]string, error) {
 	return words, nil
 }
 
+// maxPath limits the path of a JSON field, in bytes.
+const maxPath = 200
+
+// plainPath refuses what is more than names and indexes with dots between them.
+// The library knows queries, modifiers and joins as well, with which a body of
+// a kilobyte becomes one of gigabytes.
+func plainPath(path string) error {
+	if len(path) > maxPath {
+		return fmt.Errorf("the path of a field is longer than %d bytes", maxPath)
+	}
+	escaped := false
+	for i, c := range path {
+		switch {
+		case escaped:
+			escaped = false
+		case c == '\\':
+			escaped = true
+		case strings.ContainsRune("|@[]{}()#*?!<>%~", c) || c == '.' && strings.HasPrefix(path[i+1:], "."):
+			return fmt.Errorf("%s in the path %s: write names and indexes with dots between them, and \\ before any other character", quote(string(c)), quote(path))
+		}
+	}
+	return nil
+}
+
 // wholeSeconds reads a number from least to MaxSetting.
 func wholeSeconds(what, text string, least int) (time.Duration, error) {
 	value, err := strconv.Atoi(text)

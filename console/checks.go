@@ -46,10 +46,12 @@ const (
 func (c *Console) Checkup(checkup deploy.Checkup) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.finishStep()
-	if checkup.Release == 0 {
-		return
+	c.clear()
+	c.step = ""
+	if len(checkup.Replicas.Results) == 0 {
+		return // it did not come to that, and the failure says why
 	}
+	c.told = true
 	if !c.config.JSON {
 		fmt.Fprintf(c.config.Out, "%s: release %d (%s) in %s, checks: %s\n",
 			checkup.App, checkup.Release, plain(checkup.Image), checkup.Slot, plain(source(checkup.Replicas)))
@@ -62,15 +64,9 @@ func (c *Console) Checkup(checkup deploy.Checkup) {
 func (c *Console) Report(report checks.Report) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.finishStep()
-	c.results(report, viaAddress)
-}
-
-// finishStep takes away the line of the step at work. In JSON the lines of the
-// checks say all that there is to say.
-func (c *Console) finishStep() {
 	c.clear()
-	c.step, c.told = "", true
+	c.step, c.told = "", true // the lines of the checks say all that there is to say
+	c.results(report, viaAddress)
 }
 
 func source(report checks.Report) string {

@@ -30,17 +30,28 @@ func (m *move) check(ctx context.Context) error {
 	})
 }
 
-// gates are the checks and the app's check-deploy hook: after them, or in their
-// place.
+// gates are the checks, or what is left of them where the app's check-deploy hook
+// stands in their place, and that hook.
 func (m *move) gates(ctx context.Context) (string, error) {
-	if m.hookInstead() {
-		return "hooks/check-deploy has agreed, in place of the checks", m.askHook(ctx)
-	}
-	detail, err := m.runChecks(ctx, StepCheck, m.checksFile(), m.targets(m.slot, m.instances))
+	detail, err := m.runChecks(ctx, StepCheck, m.replicaChecks(), m.targets(m.slot, m.instances))
 	if err != nil || m.hooks[hookCheckDeploy] == "" {
 		return detail, err
 	}
-	return detail + "; hooks/check-deploy has agreed", m.askHook(ctx)
+	detail += "; hooks/check-deploy has agreed"
+	if m.hookInstead() {
+		detail += ", in place of the checks"
+	}
+	return detail, m.askHook(ctx)
+}
+
+// replicaChecks are put to every replica at its own address. Whatever they are,
+// one of them wants an answer over HTTP: once the requests come, it is late to
+// find out that there is none.
+func (m *move) replicaChecks() checks.File {
+	if m.hookInstead() {
+		return checks.Reachable()
+	}
+	return m.checksFile().AndReachable()
 }
 
 // hookInstead says whether the app's check-deploy hook stands in the place of
@@ -141,6 +152,9 @@ func (m *move) explain(ctx context.Context, err error) error {
 		return err
 	}
 	failure := &Error{Exit: ExitUnfit, Err: err}
+	if isUsage(err) {
+		failure.Exit = ExitUsage
+	}
 	var hooked *Error
 	if errors.As(err, &hooked) { // it knows what to do next
 		failure.Hint = hooked.Hint

@@ -27,9 +27,10 @@ type Checkup struct {
 // the error is an *Error, and the checkup says which.
 func (d *Deployer) Check(ctx context.Context, app string) (Checkup, error) {
 	m := d.newMove(release.KindRecover, app)
+	m.step = StepCheck
 	checkup, err := m.checkup(ctx)
 	if err != nil {
-		return checkup, classify(ctx, err, "")
+		return checkup, classify(ctx, err, StepCheck)
 	}
 	return checkup, nil
 }
@@ -43,14 +44,15 @@ func (m *move) checkup(ctx context.Context) (Checkup, error) {
 		return checkup, err
 	}
 	once := checks.Options{Once: true, Observe: func(p checks.Progress) { m.Progress(StepCheck, p.String()) }}
-	checkup.Replicas = checks.Run(ctx, m.checksFile(), m.liveTargets(), once)
+	m.lookForHooks()
+	checkup.Replicas = checks.Run(ctx, m.replicaChecks(), m.liveTargets(), once)
 	checkup.Nginx = m.checkupThroughNginx(ctx, once)
-	if ctx.Err() != nil {
-		return checkup, ctx.Err()
+	if ctx.Err() != nil { // half an answer is none
+		return Checkup{App: m.name}, &Error{Err: ctx.Err(), Hint: "nothing was changed"}
 	}
 	for _, report := range []checks.Report{checkup.Replicas, checkup.Nginx} {
 		if err := report.Err(); err != nil {
-			return checkup, &Error{Exit: exitOf(err, ""), Err: err, Hint: m.checkupHint()}
+			return checkup, &Error{Exit: exitOf(err, StepCheck), Err: err, Hint: m.checkupHint()}
 		}
 	}
 	return checkup, nil

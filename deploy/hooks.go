@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"zdd/hook"
 	"zdd/release"
@@ -37,6 +38,13 @@ func (m *move) findHooks() error {
 		}
 	}
 	return refused
+}
+
+// lookForHooks is findHooks where it is late to refuse one.
+func (m *move) lookForHooks() {
+	if err := m.findHooks(); err != nil {
+		m.warn(m.step, err)
+	}
 }
 
 // preDeploy asks the app's pre-deploy hook, if it has one.
@@ -75,13 +83,21 @@ func (m *move) tellFailed(ctx context.Context, failure *Error) {
 	})
 }
 
-// runHook runs one of the hooks that were found.
+// runHook runs one of the hooks that were found. While it runs, a note of it is
+// on disk: whoever takes the lock next ends what a kill has left of it.
 func (m *move) runHook(ctx context.Context, name string, more ...string) error {
 	m.Progress(m.step, "hooks/"+name+" runs")
+	owner := fmt.Sprintf("%s %s %d", m.app.Path(), name, time.Now().UnixNano())
+	if err := m.app.BeginHook(owner); err != nil {
+		return err
+	}
 	err := hook.Command{
 		Path: m.hooks[name], Dir: m.app.Path(), Env: append(m.hookEnv(), more...),
-		Limit: m.settings.HookTimeout.Or(release.DefaultHookTimeout), Output: m.Output, Owner: m.hookOwner(),
+		Limit: m.settings.HookTimeout.Or(release.DefaultHookTimeout), Output: m.Output, Owner: owner,
 	}.Run(ctx)
+	if endErr := m.app.EndHook(); endErr != nil {
+		m.warn(m.step, endErr)
+	}
 	var failed *hook.Failed
 	if errors.As(err, &failed) {
 		failure := &Error{Exit: ExitUnfit, Err: err, Hint: "see what the hook has printed: " + m.hooks[name]}
@@ -112,20 +128,20 @@ func (m *move) hookEnv() []string {
 	}
 }
 
-// hookOwner marks the processes of this move's hooks.
-func (m *move) hookOwner() string {
-	return fmt.Sprintf("%s release %d", m.app.Path(), m.target.Number)
-}
-
-// endHooks ends what a killed command left running of its hooks.
-func (m *move) endHooks() {
-	ended, err := hook.KillLeft(m.hookOwner())
+// endHooks ends what a killed command left running of a hook.
+func (m *move) endHooks() error {
+	owner, err := m.app.InterruptedHook()
+	if err != nil || owner == "" {
+		return err
+	}
+	ended, err := hook.KillLeft(owner)
 	if err != nil {
-		m.warn(m.step, err)
+		return fmt.Errorf("ending what an interrupted hook has left: %w", err)
 	}
 	if ended > 0 {
-		m.warn(m.step, fmt.Errorf("ended %s that the hooks of the interrupted %s had left", plural(ended, "process"), m.kind))
+		m.warn(m.step, fmt.Errorf("ended %s that an interrupted hook had left", plural(ended, "process")))
 	}
+	return m.app.EndHook()
 }
 
 func numberOrNone(n int) string {

@@ -130,6 +130,9 @@ func (m *move) lock(ctx context.Context) error {
 		if err := m.readState(); err != nil {
 			return "", err
 		}
+		if err := m.endHooks(); err != nil {
+			m.warn(StepLock, err) // the next command tries again
+		}
 		return "", m.readSettings()
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	neturl "net/url"
 	"strings"
 	"time"
 
@@ -19,6 +20,9 @@ import (
 // check has failed. It never decides anything.
 const OnFailureTimeout = 10 * time.Second
 
+// onFailuresTimeout bounds all of them, for the undoing waits.
+const onFailuresTimeout = 30 * time.Second
+
 // checkFailure is what is posted to the URL of an app.json's onFailure.
 type checkFailure struct {
 	App     string `json:"app"`
@@ -29,11 +33,19 @@ type checkFailure struct {
 	Error   string `json:"error"`
 }
 
-// onFailures does what the checks that have failed want to be done then.
+// onFailures does what the checks that have failed want to be done then, as far
+// as the time for it goes.
 func (m *move) onFailures(ctx context.Context, report checks.Report) {
+	ctx, cancel := context.WithTimeout(ctx, onFailuresTimeout)
+	defer cancel()
+	left := 0
 	for _, result := range append(report.Failed(), report.Warnings()...) {
 		wanted := result.Check.OnFailure
-		if result.Attempts == 0 || ctx.Err() != nil {
+		if result.Attempts == 0 || len(wanted.Command) == 0 && wanted.URL == "" {
+			continue
+		}
+		if ctx.Err() != nil {
+			left++
 			continue
 		}
 		if err := m.onFailureCommand(ctx, result.Target, wanted.Command); err != nil {
@@ -42,6 +54,9 @@ func (m *move) onFailures(ctx context.Context, report checks.Report) {
 		if err := m.onFailurePost(ctx, wanted.URL, report.Line(result), result); err != nil {
 			m.warn(m.step, fmt.Errorf("telling of a failed check: %w", err))
 		}
+	}
+	if left > 0 {
+		m.warn(m.step, fmt.Errorf("what %s more wanted to be done was left: there was no time for it", plural(left, "failed check")))
 	}
 }
 
@@ -83,7 +98,7 @@ func (m *move) onFailurePost(ctx context.Context, url, line string, result check
 	})
 }
 
-// postJSON posts a value and wants an answer below 400. Redirects are not
+// postJSON posts a value and wants a status from 200 to 299. Redirects are not
 // followed: they would lead where nobody has said that it may go.
 func postJSON(ctx context.Context, url string, value any) error {
 	ctx, cancel := context.WithTimeout(ctx, OnFailureTimeout)
@@ -94,7 +109,7 @@ func postJSON(ctx context.Context, url string, value any) error {
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return errors.New("the URL cannot be used")
 	}
 	request.Header.Set("Content-Type", "application/json")
 	client := &http.Client{
@@ -102,13 +117,18 @@ func postJSON(ctx context.Context, url string, value any) error {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	response, err := client.Do(request)
+	place := request.URL.Scheme + "://" + request.URL.Host // the rest is a secret, as a rule
 	if err != nil {
-		return err
+		var wrapped *neturl.Error
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		return fmt.Errorf("posting to %s: %w", place, err)
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
-	if response.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("%s: %s", url, response.Status)
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		return fmt.Errorf("posting to %s: %s", place, response.Status)
 	}
 	return nil
 }

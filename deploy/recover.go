@@ -53,7 +53,7 @@ func (m *move) revive(ctx context.Context) error {
 		if err := m.run(ctx, StepStart, m.startAgain); err != nil {
 			return err
 		}
-		if err := m.check(ctx); err != nil {
+		if err := m.checkAgain(ctx); err != nil {
 			return err
 		}
 	case len(up) < known.Replicas: // to start the others could end these
@@ -64,6 +64,19 @@ func (m *move) revive(ctx context.Context) error {
 		return err
 	}
 	return m.prove(ctx, m.slot)
+}
+
+// checkAgain puts the checks to a live release that was started again. It is
+// kept up whatever they say: it is what the app has.
+func (m *move) checkAgain(ctx context.Context) error {
+	m.lookForHooks()
+	return m.run(ctx, StepCheck, func(ctx context.Context) (string, error) {
+		detail, err := m.runChecks(ctx, StepCheck, m.replicaChecks(), m.targets(m.slot, m.instances))
+		if err != nil {
+			err = m.explain(ctx, err)
+		}
+		return detail, errors.Join(err, m.Engine.Promote(ctx, m.instances))
+	})
 }
 
 func (m *move) startAgain(ctx context.Context) (string, error) {
@@ -177,16 +190,13 @@ func (m *move) interrupted() *move {
 	if journal.Settings != nil {
 		r.settings = *journal.Settings
 	}
-	if err := r.findHooks(); err != nil { // it is late to refuse one
-		r.warn(StepRecover, err)
-	}
+	r.lookForHooks()
 	return r
 }
 
 // settle ends the interrupted move one way or the other, and says how.
 func (r *move) settle(ctx context.Context) (string, error) {
 	journal := r.state.Deploy
-	r.endHooks()
 	switch {
 	case journal.Kind == release.KindRemove:
 		return "removed " + r.name, r.removeAll(ctx)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -82,6 +83,36 @@ func (a *App) ChecksFile(s Settings) string {
 		return file
 	}
 	return ""
+}
+
+// BeginHook notes that a hook of the app runs, whose processes are marked with
+// owner, until EndHook. InterruptedHook is the owner of one that neither ended
+// nor was ended, "" without one.
+func (a *App) BeginHook(owner string) error {
+	if err := a.writeFile(a.Path(hookFile), []byte(owner+"\n")); err != nil {
+		return fmt.Errorf("noting the hook of app %q: %w", a.name, err)
+	}
+	return nil
+}
+
+// EndHook drops the note of BeginHook; that there is none is no error.
+func (a *App) EndHook() error {
+	if err := durable.Remove(a.Path(hookFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("dropping the note of a hook of app %q: %w", a.name, err)
+	}
+	return nil
+}
+
+// InterruptedHook reads the note of BeginHook.
+func (a *App) InterruptedHook() (owner string, err error) {
+	note, err := os.ReadFile(a.Path(hookFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the note of a hook of app %q: %w", a.name, err)
+	}
+	return strings.TrimSuffix(string(note), "\n"), nil
 }
 
 // Environment returns the variables that the app gets: those of the file env

@@ -17,6 +17,7 @@ import (
 const (
 	settingsFile = "app.yaml"
 	stateFile    = "state.json"
+	hookFile     = "hook.running"
 	historyFile  = "history.jsonl"
 	lockFile     = "lock"
 	releasesDir  = "releases"
