@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 
 	"github.com/urfave/cli/v2"
 
@@ -87,6 +88,9 @@ func (z *zdd) check(c *cli.Context) error {
 	z.console.Begin(deploy.StepCheck)
 	checkup, err := d.Check(c.Context, args[0])
 	z.console.Checkup(checkup)
+	if checkup.Unfinished != "" {
+		z.console.Warn(args[0] + ": " + checkup.Unfinished)
+	}
 	return err
 }
 
@@ -132,6 +136,9 @@ func urlTarget(c *cli.Context) (checks.Target, error) {
 		return checks.Target{}, usageError(c, "--url %q: leave out what is more than scheme, host and port; the checks have the paths", c.String("url"))
 	}
 	port := u.Port()
+	if number, err := strconv.Atoi(port); port != "" && (err != nil || number < 1 || number > 65535) {
+		return checks.Target{}, usageError(c, "--url %q: %s is no port", c.String("url"), port)
+	}
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
@@ -178,9 +185,9 @@ func (z *zdd) convert(c *cli.Context) error {
 
 // readChecks reads a file that is to be used, and tells of its warnings.
 func (z *zdd) readChecks(c *cli.Context, name string) (checks.File, error) {
-	content, err := readLimited(name)
+	content, err := readLimited(c.Context, name)
 	if err != nil {
-		return checks.File{}, usageError(c, "reading the checks: %w", err)
+		return checks.File{}, unreadable(c, err)
 	}
 	file, problems := checks.Read(name, content)
 	if err := checks.Errors(name, problems); err != nil {
@@ -198,27 +205,49 @@ func checksFile(c *cli.Context) (name string, content []byte, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	if args[0] == "-" {
-		content, err = io.ReadAll(io.LimitReader(os.Stdin, checks.MaxSize+1))
+	name = args[0]
+	if name == "-" {
 		name = "stdin"
-	} else {
-		content, err = readLimited(args[0])
-		name = args[0]
 	}
+	content, err = readLimited(c.Context, args[0])
 	if err != nil {
-		return "", nil, usageError(c, "reading the checks: %w", err)
+		return "", nil, unreadable(c, err)
 	}
 	return name, content, nil
 }
 
-// readLimited reads as much of a file as tells that it is too large.
-func readLimited(name string) ([]byte, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
+func unreadable(c *cli.Context, err error) error {
+	if c.Context.Err() != nil {
+		return &deploy.Error{Exit: deploy.ExitInterrupted, Err: errors.New("interrupted while reading the checks"), Hint: "nothing was changed"}
 	}
-	defer file.Close()
-	var content bytes.Buffer
-	_, err = io.Copy(&content, io.LimitReader(file, checks.MaxSize+1))
-	return content.Bytes(), err
+	return usageError(c, "reading the checks: %w", err)
+}
+
+// readLimited reads as much of a file, or of standard input for "-", as tells
+// that it is too large. A pipe that nobody writes into is left at an interrupt.
+func readLimited(ctx context.Context, name string) ([]byte, error) {
+	type answer struct {
+		content []byte
+		err     error
+	}
+	read := make(chan answer, 1)
+	go func() {
+		file := os.Stdin
+		if name != "-" {
+			var err error
+			if file, err = os.Open(name); err != nil {
+				read <- answer{nil, err}
+				return
+			}
+			defer file.Close()
+		}
+		content, err := io.ReadAll(io.LimitReader(file, checks.MaxSize+1))
+		read <- answer{content, err}
+	}()
+	select {
+	case a := <-read:
+		return a.content, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }

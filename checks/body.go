@@ -43,7 +43,7 @@ func (p *prober) judge(ctx context.Context, r *http.Response, index int, cancel 
 		timer := time.AfterFunc(excerptPatience, cancel)
 		defer timer.Stop()
 		body, _ := decoded(r)
-		answer.body, _ = io.ReadAll(io.LimitReader(body, maxKept))
+		answer.body, _ = io.ReadAll(io.LimitReader(body, maxKept)) // never nil
 		return try{kind: wrongAnswer, label: fmt.Sprint(r.StatusCode), missing: check.Status.String(), answer: answer}, nil
 	}
 	wanted := expectations(check, p.patterns[index])
@@ -58,7 +58,7 @@ func (p *prober) judge(ctx context.Context, r *http.Response, index int, cancel 
 		if err == nil {
 			found, near, err = want.in(page)
 		}
-		answer.body = page.beginning()
+		answer.body = append([]byte{}, page.beginning()...)
 		if found {
 			continue
 		}

@@ -162,17 +162,29 @@ func Default() File {
 // onlyWarns is said of a file that would let everything pass.
 const onlyWarns = "every check of the file only warns: the default decides, / answers with a status below 500"
 
+// Used names where the checks that are run come from: Source, or DefaultSource
+// where that has none of its own.
+func (f File) Used() string {
+	if slices.ContainsFunc(f.Checks, func(c Check) bool { return c.Line > 0 && !c.Warn }) || f.Source == reachableSource {
+		return f.Source
+	}
+	return DefaultSource
+}
+
 // decides reports whether any check of the file does more than warn.
 func (f File) decides() bool {
 	return slices.ContainsFunc(f.Checks, func(c Check) bool { return !c.Warn })
 }
+
+// reachableSource is the Source of Reachable.
+const reachableSource = "reachable"
 
 // Reachable is what a release must do whose checks ask nothing over HTTP: pass
 // an answer of its own on to whoever asks. 502 and 504 are those of a proxy that
 // did not get one.
 func Reachable() File {
 	file := Default()
-	file.Source = "reachable"
+	file.Source = reachableSource
 	file.Checks[0].Status = Statuses{{Min: 200, Max: 501}, {Min: 503, Max: 503}, {Min: 505, Max: 599}}
 	return file
 }
@@ -226,8 +238,11 @@ func (f File) pace(c Check) Pace {
 
 // Where names the check's place in the file called source: `CHECKS line 3`.
 func (c Check) Where(source string) string {
-	if c.Line == 0 {
+	switch {
+	case c.Line == 0:
 		return "default check"
+	case c.Name == healthcheckName: // nobody wrote its line
+		return source
 	}
 	return fmt.Sprintf("%s line %d", source, c.Line)
 }

@@ -65,7 +65,7 @@ type Answer struct {
 	Status int
 	// Header holds what is worth seeing.
 	Header http.Header
-	body   []byte
+	body   []byte // nil when it was not read
 }
 
 // headersWorthSeeing explain most wrong answers.

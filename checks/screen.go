@@ -63,7 +63,9 @@ func (s *screen) answer(a *Answer) {
 			shown++
 		}
 	}
-	s.begin(a.body)
+	if a.body != nil {
+		s.begin(a.body)
+	}
 }
 
 // begin adds the first lines of a body that hold something.

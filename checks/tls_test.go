@@ -62,16 +62,17 @@ func TestRun_wantsACertificateThatHolds(t *testing.T) {
 	for _, tt := range []struct {
 		name, address, line string
 		tls                 *tls.Config
+		label               string
 		want                string // in the detail
 	}{
-		{"for another host", address, "//other.example.com/", trust, "certificate is valid for app.example.com, not other.example.com"},
-		{"for the name that it is told", address, "/", named, "certificate is valid for app.example.com, not other.example.com"},
-		{"of nobody that is trusted", address, "/", &tls.Config{RootCAs: x509.NewCertPool()}, "certificate signed by unknown authority"},
-		{"at all", plain, "/", trust, "first record does not look like a TLS handshake"},
+		{"for another host", address, "//other.example.com/", trust, "certificate that is not trusted", "certificate is valid for app.example.com, not other.example.com"},
+		{"for the name that it is told", address, "/", named, "certificate that is not trusted", "certificate is valid for app.example.com, not other.example.com"},
+		{"of nobody that is trusted", address, "/", &tls.Config{RootCAs: x509.NewCertPool()}, "certificate that is not trusted", "certificate signed by unknown authority"},
+		{"at all", plain, "/", trust, "no TLS", "first record does not look like a TLS handshake"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			report := verdict(t, patient(t, tt.line), Target{Name: "web-1", Address: tt.address, Host: "app.example.com", TLS: tt.tls})
-			if r := report.Results[0]; r.OK || r.Tallies[0].What != "no TLS" || !strings.Contains(r.Detail, tt.want) {
+			if r := report.Results[0]; r.OK || r.Tallies[0].What != tt.label || !strings.Contains(r.Detail, tt.want) {
 				t.Errorf("result = %+v, want %q", r, tt.want)
 			}
 		})

@@ -3,6 +3,7 @@ package checks
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -206,6 +207,10 @@ func (p *prober) follow(at step, location *url.URL, status int) (step, error) {
 
 // broken classifies a request without an answer.
 func broken(err error, met *contact) try {
+	var distrusted *tls.CertificateVerificationError
+	if errors.As(err, &distrusted) {
+		return try{kind: wrongAnswer, label: "certificate that is not trusted", detail: printable(distrusted.Err.Error(), 200)}
+	}
 	if isHandshake(err) {
 		return try{kind: wrongAnswer, label: "no TLS", detail: printable(err.Error(), 200)}
 	}

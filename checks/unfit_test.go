@@ -73,8 +73,7 @@ CHECKS line 4: /
   redirected from host "10.0.0.1" to another host, "www.example.com":
     https://www.example.com/login?back=/
   last answer: 302 Found
-    Location: https://www.example.com/login?back=/
-    the body is empty`},
+    Location: https://www.example.com/login?back=/`},
 		{"an app that hangs", "/", target("web-1", roundTripper(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()

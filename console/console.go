@@ -75,6 +75,7 @@ func (c *Console) Close() {
 func (c *Console) Event(event deploy.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.endLine()
 	if event.Outcome != nil {
 		c.told = true
 	}

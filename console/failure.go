@@ -14,6 +14,7 @@ import (
 func (c *Console) Failure(command string, failure *deploy.Error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.endLine()
 	if c.config.JSON && !c.told {
 		c.object(refusal{
 			Time: time.Now().UTC(), Step: deploy.Step(command), Status: deploy.Failed,

@@ -126,7 +126,7 @@ func passed(file checks.File, targets int, options checks.Options) string {
 			deciding++
 		}
 	}
-	text := fmt.Sprintf("%s (%s) passed", plural(deciding*targets, "check"), file.Source)
+	text := fmt.Sprintf("%s (%s) passed", plural(deciding*targets, "check"), file.Used())
 	if options.Passes > 1 {
 		text += fmt.Sprintf(", %d times in a row", options.Passes)
 	}

@@ -19,6 +19,8 @@ type Checkup struct {
 	// Replicas is about the replicas at their own addresses, Nginx about the
 	// same checks through nginx.
 	Replicas, Nginx checks.Report
+	// Unfinished says that a command was killed at the app, and what to do.
+	Unfinished string
 }
 
 // Check puts the checks of an app's live release to it once more, each of them
@@ -49,6 +51,11 @@ func (m *move) checkup(ctx context.Context) (Checkup, error) {
 	checkup.Nginx = m.checkupThroughNginx(ctx, once)
 	if ctx.Err() != nil { // half an answer is none
 		return Checkup{App: m.name}, &Error{Err: ctx.Err(), Hint: "nothing was changed"}
+	}
+	checkup.Unfinished = m.unfinished(AppStatus{}).Hint
+	if checkup.Nginx.Cause != nil { // that is worse than any check
+		err := checkup.Nginx.Err()
+		return checkup, &Error{Exit: exitOf(err, StepCheck), Err: err, Hint: "look at it: zdd status " + m.name + "; mend it: zdd recover " + m.name}
 	}
 	for _, report := range []checks.Report{checkup.Replicas, checkup.Nginx} {
 		if err := report.Err(); err != nil {

@@ -70,13 +70,21 @@ func (m *move) postDeploy(ctx context.Context) {
 	})
 }
 
+// afterInterrupt is how long the deploy-failed hook may take when the failure is
+// an interrupt: whoever sent that waits for the end.
+const afterInterrupt = 30 * time.Second
+
 // tellFailed tells the app's deploy-failed hook of a failure, which is undone
 // by now. It outlives the interrupt that may be the failure.
 func (m *move) tellFailed(ctx context.Context, failure *Error) {
 	if m.hooks[hookDeployFailed] == "" || m.appLock == nil || m.gone {
 		return
 	}
-	ctx = context.WithoutCancel(ctx)
+	if ctx.Err() != nil {
+		steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterInterrupt)
+		defer cancel()
+		ctx = steady
+	}
 	m.after(StepDeployFailed, func() (string, error) {
 		return "hooks/deploy-failed has run", m.runHook(ctx, hookDeployFailed,
 			"ZDD_ERROR="+environmentText(headline(failure.Err)), "ZDD_STEP="+string(failure.Step), "ZDD_EXIT="+strconv.Itoa(int(failure.Exit)))

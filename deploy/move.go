@@ -65,7 +65,11 @@ func (m *move) run(ctx context.Context, step Step, do func(context.Context) (str
 	m.tell(step, Started, "", 0)
 	detail, err := do(ctx)
 	if err != nil {
-		m.tell(step, Failed, headline(err), time.Since(begun))
+		text := headline(err)
+		if ctx.Err() != nil {
+			text = "interrupted"
+		}
+		m.tell(step, Failed, text, time.Since(begun))
 		return err
 	}
 	m.tell(step, Done, detail, time.Since(begun))

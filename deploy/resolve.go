@@ -23,6 +23,7 @@ const MinFreeDisk = 256 << 20
 // next release.
 func (m *move) resolve(ctx context.Context, request Request) error {
 	return m.run(ctx, StepResolve, func(ctx context.Context) (string, error) {
+		m.target.Image = request.Image // as the hooks are told
 		if err := m.findHooks(); err != nil {
 			return "", err
 		}

@@ -135,6 +135,9 @@ func (m *move) readChecks(path string) (written, error) {
 // readLimited reads as much of a file as tells that it is too large.
 func readLimited(path string) ([]byte, error) {
 	unreadable := "name a CHECKS file that can be read: --checks FILE"
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // a pipe would be waited for
+		return nil, usage(unreadable, "reading the checks: %s is not a regular file", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, usage(unreadable, "reading the checks: %w", err)
@@ -159,7 +162,8 @@ func (m *move) accept(found written) (written, error) {
 	return found, nil
 }
 
-func isThere(file string) bool {
-	info, err := os.Stat(file)
-	return err == nil && info.Mode().IsRegular()
+// isThere reports whether anything is at path, be it a link that leads nowhere.
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

@@ -19,6 +19,9 @@ func Find(dir, name string) (path string, found bool, err error) {
 	if path, err = filepath.Abs(filepath.Join(dir, name)); err != nil {
 		return "", false, err
 	}
+	if err := usableFolder(filepath.Dir(path)); err != nil {
+		return "", false, err
+	}
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil
 	}
@@ -26,6 +29,22 @@ func Find(dir, name string) (path string, found bool, err error) {
 		return "", false, err
 	}
 	return path, true, nil
+}
+
+// usableFolder refuses what stands where the folder of hooks belongs and is none:
+// the link to a disk that is not mounted, say, would leave every hook out.
+func usableFolder(dir string) error {
+	if _, err := os.Lstat(dir); err != nil {
+		return nil // there is none, or the look at the file tells what is wrong
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return unusable(dir, "is a link to a folder that does not exist", "rm %[1]s, or restore what it links to")
+	case err == nil && !info.IsDir():
+		return unusable(dir, "is not a folder", "put a folder in the place of %[1]s, or remove it")
+	}
+	return nil
 }
 
 // usable looks at the file and not into it; the error is an *Unusable, or one of

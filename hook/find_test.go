@@ -139,3 +139,20 @@ func assertUnusable(t *testing.T, err error, path, reason, hint string) {
 		t.Error(diff)
 	}
 }
+
+func TestFind_refusesAFolderThatIsNone(t *testing.T) {
+	for name, make := range map[string]func(path string) error{
+		"is a link to a folder that does not exist": func(path string) error { return os.Symlink("/nonexistent/hooks", path) },
+		"is not a folder": func(path string) error { return os.WriteFile(path, nil, 0o600) },
+	} {
+		dir := filepath.Join(t.TempDir(), "hooks")
+		if err := make(dir); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := Find(dir, "pre-deploy")
+		var unusable *Unusable
+		if !errors.As(err, &unusable) || unusable.Reason != name || unusable.Hint() == "" {
+			t.Errorf("error %v, want that it %s", err, name)
+		}
+	}
+}

@@ -74,12 +74,12 @@ func (a *App) Snippets() []string {
 
 // ChecksFile returns the path of the CHECKS file in force: the one that the
 // settings name, else CHECKS in the app's folder, else "" (the default checks
-// apply). That a file named in the settings exists is for its reader to find.
+// apply). That what it names can be read is for its reader to find.
 func (a *App) ChecksFile(s Settings) string {
 	if s.Checks != "" {
 		return a.resolve(s.Checks)
 	}
-	if file := a.Path("CHECKS"); isFile(file) {
+	if file := a.Path("CHECKS"); isThere(file) {
 		return file
 	}
 	return ""
@@ -182,6 +182,13 @@ func (a *App) Delete() error {
 		return fmt.Errorf("removing app %q: %w", a.name, err)
 	}
 	return durable.SyncDir(filepath.Dir(a.dir))
+}
+
+// isThere reports whether anything is at path, be it a link that leads nowhere:
+// its reader says what is wrong with it.
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // isFile reports whether a file, or a link to one, is at path.
