@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	"zdd/deploy"
 	"zdd/release"
@@ -88,7 +89,9 @@ func (w *world) start(point string, nth int, words ...string) *exec.Cmd {
 // wasKilled waits for the end of a process, and wants it to be SIGKILL's work.
 func (w *world) wasKilled(cmd *exec.Cmd) {
 	w.t.Helper()
-	_ = cmd.Wait() // how it ended is in ProcessState
+	stuck := time.AfterFunc(patience, func() { _ = cmd.Process.Signal(syscall.SIGQUIT) }) // it tells where it is
+	_ = cmd.Wait()                                                                        // how it ended is in ProcessState
+	stuck.Stop()
 	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGKILL {
 		w.t.Fatalf("the child ended with %s, want killed: %s", cmd.ProcessState, cmd.Stderr)
 	}

@@ -68,7 +68,7 @@ func TestMove_isUndoneOrFinishedAfterAKillInACallOfTheEngine(t *testing.T) {
 			calls := first.callsOf(childOrder{Words: move.words(first)}.command(), changes...)
 			spread(t, calls, move.prepare, func(w *world, at call) {
 				former := w.live(web)
-				started := make(chan func())
+				started := make(chan func(), 1)
 				w.fake.Before(at.op, at.nth, func() { (<-started)() })
 				child := w.start("", 0, move.words(w)...)
 				started <- func() { _ = child.Process.Kill() }
