@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -65,13 +64,7 @@ var built = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
-// TestMain lets more tests run at once than there are cores: they wait for
-// drains and budgets more than they compute.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "4"); err != nil {
-		panic(err)
-	}
 	code := m.Run()
 	if builtIn != "" {
 		_ = os.RemoveAll(builtIn)
