@@ -75,18 +75,7 @@ func mustConvert(t *testing.T, file File, to format) (content []byte, lost bool)
 }
 
 func TestConvert_losesNothingOfTheCorpus(t *testing.T) {
-	folder := os.Getenv("ZDD_CHECKS_CORPUS")
-	if folder == "" {
-		folder = filepath.Join("..", "..", "shared", "checks-corpus")
-	}
-	names, err := filepath.Glob(filepath.Join(folder, "*.CHECKS"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(names) == 0 {
-		t.Skip("no corpus here: set ZDD_CHECKS_CORPUS to a folder of *.CHECKS files")
-	}
-	for _, name := range names {
+	for _, name := range corpus(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			content, err := os.ReadFile(name)
 			if err != nil {

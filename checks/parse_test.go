@@ -242,8 +242,10 @@ func TestParse_takesEveryKindOfLineEnd(t *testing.T) {
 	}
 }
 
-// The corpus is real files of others, so it is not part of the repository.
-func TestParse_readsEveryFileOfTheCorpus(t *testing.T) {
+// corpus names real files. They are of others, so they are not part of the
+// repository, and a test without them is skipped.
+func corpus(t *testing.T) []string {
+	t.Helper()
 	folder := os.Getenv("ZDD_CHECKS_CORPUS")
 	if folder == "" {
 		folder = filepath.Join("..", "..", "shared", "checks-corpus")
@@ -255,7 +257,11 @@ func TestParse_readsEveryFileOfTheCorpus(t *testing.T) {
 	if len(names) == 0 {
 		t.Skip("no corpus here: set ZDD_CHECKS_CORPUS to a folder of *.CHECKS files")
 	}
-	for _, name := range names {
+	return names
+}
+
+func TestParse_readsEveryFileOfTheCorpus(t *testing.T) {
+	for _, name := range corpus(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			content, err := os.ReadFile(name)
 			if err != nil {

@@ -54,7 +54,7 @@ func (c *Console) Checkup(checkup deploy.Checkup) {
 	c.told = true
 	if !c.config.JSON {
 		fmt.Fprintf(c.config.Out, "%s: release %d (%s) in %s, checks: %s\n",
-			checkup.App, checkup.Release, plain(checkup.Image), checkup.Slot, plain(source(checkup.Replicas)))
+			checkup.App, checkup.Release, plain(checkup.Image), checkup.Slot, plain(checkup.Replicas.Source))
 	}
 	c.results(checkup.Replicas, viaAddress)
 	c.results(checkup.Nginx, viaNginx)
@@ -67,13 +67,6 @@ func (c *Console) Report(report checks.Report) {
 	c.clear()
 	c.step, c.told = "", true // the lines of the checks say all that there is to say
 	c.results(report, viaAddress)
-}
-
-func source(report checks.Report) string {
-	if report.Source == "" {
-		return checks.DefaultSource
-	}
-	return report.Source
 }
 
 func (c *Console) results(report checks.Report, via string) {

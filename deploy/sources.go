@@ -46,7 +46,7 @@ func (m *move) otherChecks(ctx context.Context, target release.Release, image co
 			return m.accept(written{string(text), imageSource + file})
 		}
 	}
-	if file := m.app.Path(appJSON); isThere(file) {
+	if file := m.app.AppJSON(); file != "" {
 		text, err := readLimited(file)
 		if err != nil {
 			return written{}, err
@@ -160,10 +160,4 @@ func (m *move) accept(found written) (written, error) {
 		m.warn(StepResolve, fmt.Errorf("%s: %s", found.source, problem))
 	}
 	return found, nil
-}
-
-// isThere reports whether anything is at path, be it a link that leads nowhere.
-func isThere(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
 }

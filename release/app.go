@@ -85,6 +85,15 @@ func (a *App) ChecksFile(s Settings) string {
 	return ""
 }
 
+// AppJSON returns the path of app.json in the app's folder, or "" where nothing
+// is there. That it can be read is for its reader to find.
+func (a *App) AppJSON() string {
+	if file := a.Path("app.json"); isThere(file) {
+		return file
+	}
+	return ""
+}
+
 // BeginHook notes that a hook of the app runs, whose processes are marked with
 // owner, until EndHook. InterruptedHook is the owner of one that neither ended
 // nor was ended, "" without one.
