@@ -21,11 +21,12 @@ var arrows = map[string][]string{
 	// order of their calls is deploy's.
 	"zdd":                      {"zdd/hook", "zdd/deploy", "zdd/console", "zdd/release", "zdd/container", "zdd/nginx", "zdd/checks"},
 	"zdd/console":              {"zdd/deploy", "zdd/release", "zdd/checks"},
-	"zdd/deploy":               {"zdd/container", "zdd/checks", "zdd/nginx", "zdd/release", "zdd/hook"},
-	"zdd/container":            {"zdd/durable"},
+	"zdd/deploy":               {"zdd/container", "zdd/checks", "zdd/nginx", "zdd/release", "zdd/hook", "zdd/failpoint"},
+	"zdd/container":            {"zdd/durable", "zdd/failpoint"},
 	"zdd/checks":               {"zdd/durable"},
-	"zdd/nginx":                {"zdd/durable"},
-	"zdd/release":              {"zdd/durable"},
+	"zdd/nginx":                {"zdd/durable", "zdd/failpoint"},
+	"zdd/release":              {"zdd/durable", "zdd/failpoint"},
+	"zdd/durable":              {"zdd/failpoint"},
 	"zdd/container/dockertest": {"zdd/container"},
 	"zdd/testdata/loadgen":     {"zdd/testdata/load"},
 }

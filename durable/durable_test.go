@@ -59,3 +59,39 @@ func TestRemove_isContentWithWhatIsGone(t *testing.T) {
 		}
 	}
 }
+
+func TestAppendLine_endsALineWhoseWriterDied(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history")
+	if err := os.WriteFile(path, []byte("one\ntw"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := AppendLine(path, []byte("three\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil || string(content) != "one\ntw\nthree\n" {
+		t.Errorf("content %q, %v", content, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("permissions %v, %v, want 0600", info.Mode().Perm(), err)
+	}
+}
+
+func TestSweep_removesWhatIsNotWholeAndNothingElse(t *testing.T) {
+	folder := t.TempDir()
+	for _, name := range []string{temporary + "state.json.1234", ".state.json", "state.json"} {
+		if err := os.WriteFile(filepath.Join(folder, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Sweep(folder); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil || len(left) != 2 {
+		t.Errorf("left %v, %v, want the two that are whole", left, err)
+	}
+	if err := Sweep(filepath.Join(folder, "none")); err != nil {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+}
