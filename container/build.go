@@ -32,9 +32,11 @@ func (e *Engine) Build(ctx context.Context, dir, tag string, out io.Writer) (Ima
 	if err := checkDockerfile(dir); err != nil {
 		return Image{}, &NoDockerfile{Dir: dir, Cause: err}
 	}
-	if err := e.runBuild(ctx, exec.CommandContext(ctx, program, "build", "--force-rm", "--tag", tag, "."), dir, out); err != nil {
-		if ctx.Err() != nil {
-			return Image{}, fmt.Errorf("building %q: %w", dir, context.Cause(ctx))
+	watched, cancel := e.watch.during(ctx)
+	defer cancel()
+	if err := e.runBuild(watched, exec.CommandContext(watched, program, "build", "--force-rm", "--tag", tag, "."), dir, out); err != nil {
+		if watched.Err() != nil {
+			return Image{}, fmt.Errorf("building %q: %w", dir, e.typed(context.Cause(watched)))
 		}
 		return Image{}, &BuildFailed{Dir: dir, Cause: err}
 	}

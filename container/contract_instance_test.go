@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/google/go-cmp/cmp"
 
 	zdd "zdd/container"
@@ -90,11 +91,13 @@ func stopsAndRestarts(t *testing.T, w *world) {
 	if err := w.engine.Promote(t.Context(), instances); err != nil {
 		t.Fatal(err)
 	}
+	w.wantPolicy(t, instances, "always")
 	for range 2 { // the second time they are stopped already
 		if err := w.engine.Stop(t.Context(), instances, 5*time.Second); err != nil {
 			t.Fatal(err)
 		}
 	}
+	w.wantPolicy(t, instances, "no") // or a reboot would bring them back
 	for _, instance := range w.list(t, spec.App) {
 		if instance.State != zdd.StateExited || instance.ExitCode != 0 || !instance.Address.IsValid() {
 			t.Errorf("after Stop: %+v", instance)
@@ -115,6 +118,19 @@ func stopsAndRestarts(t *testing.T, w *world) {
 	defer cancel()
 	_ = get(again[1], "/exit?code=4")
 	wantExit(t, guarded, zdd.Exited{Name: again[1].Name, Code: 4})
+}
+
+func (w *world) wantPolicy(t *testing.T, instances []zdd.Instance, want container.RestartPolicyMode) {
+	t.Helper()
+	for _, instance := range instances {
+		found, err := w.api(t).ContainerInspect(t.Context(), instance.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := found.HostConfig.RestartPolicy.Name; got != want {
+			t.Errorf("container %s has restart policy %q, want %q", instance.Name, got, want)
+		}
+	}
 }
 
 func refusesOtherRestarts(t *testing.T, w *world) {

@@ -41,6 +41,12 @@ type Config struct {
 	// Proc is the folder in which this machine shows its processes. "" means
 	// DefaultProc.
 	Proc string
+	// Silence is how long the engine may give no sign of life before every
+	// call ends with *Unreachable. 0 means DefaultSilence.
+	Silence time.Duration
+	// Settling is how long AwaitCreation gives late requests to arrive. 0 means
+	// DefaultSettling.
+	Settling time.Duration
 }
 
 // Engine is a connection to one Docker engine, acting for one root. It is safe
@@ -51,6 +57,9 @@ type Engine struct {
 	host  string // as reported by the client
 	given string // Config.Host, for the docker command line
 	proc  string
+	watch *watch
+
+	settling time.Duration
 
 	about func(context.Context) (system.Info, error)
 }
@@ -65,18 +74,19 @@ func Connect(ctx context.Context, config Config) (*Engine, error) {
 	if err != nil {
 		return nil, &Unreachable{Host: host, Cause: err}
 	}
-	api, err := client.NewClientWithOpts(append(options, client.WithAPIVersionNegotiation())...)
+	watch := newWatch(cmp.Or(config.Silence, DefaultSilence))
+	api, err := client.NewClientWithOpts(append(options, client.WithAPIVersionNegotiation(), watch.option)...)
 	if err != nil {
 		return nil, &Unreachable{Host: host, Cause: err}
 	}
 	engine := &Engine{
 		api: api, root: filepath.Clean(config.Root), host: api.DaemonHost(), given: config.Host,
-		proc: cmp.Or(config.Proc, DefaultProc),
+		proc: cmp.Or(config.Proc, DefaultProc), watch: watch,
+		settling: cmp.Or(config.Settling, DefaultSettling),
 	}
 	engine.about = once(func(ctx context.Context) (system.Info, error) { return api.Info(ctx) })
 
-	ctx, cancel := context.WithTimeoutCause(ctx, ConnectTimeout,
-		fmt.Errorf("no answer for %s", ConnectTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, ConnectTimeout, &Silent{For: ConnectTimeout})
 	defer cancel()
 	ping, err := api.Ping(ctx)
 	if err != nil {
@@ -90,11 +100,16 @@ func Connect(ctx context.Context, config Config) (*Engine, error) {
 		return nil, &Unreachable{Host: engine.host, Cause: err}
 	}
 	api.NegotiateAPIVersionPing(ping)
+	go watch.run(func(ctx context.Context) error { _, err := api.Ping(ctx); return err })
 	return engine, nil
 }
 
-// Close drops the idle connections to the engine. Containers are not affected.
-func (e *Engine) Close() error { return e.api.Close() }
+// Close drops the idle connections to the engine and ends the watch over it.
+// Containers are not affected.
+func (e *Engine) Close() error {
+	e.watch.close()
+	return e.api.Close()
+}
 
 // Host is the address of the engine, for messages.
 func (e *Engine) Host() string { return e.host }

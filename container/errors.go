@@ -25,6 +25,11 @@ func (u *Unreachable) Unwrap() error { return u.Cause }
 
 // Hint says what the operator can do next.
 func (u *Unreachable) Hint() string {
+	var silent *Silent
+	if errors.As(u.Cause, &silent) {
+		return "the engine takes connections and does not answer: see what holds it up (journalctl -u docker), " +
+			"restart it (systemctl restart docker), then run the command again"
+	}
 	path, local := strings.CutPrefix(u.Host, "unix://")
 	if !local {
 		return "check DOCKER_HOST and DOCKER_CONTEXT, and that the engine there is running"
@@ -237,12 +242,25 @@ func (n *NoCommand) Hint() string {
 	return "name a program that the image has, with its path if it is not in PATH"
 }
 
-// typed turns a lost connection into *Unreachable and leaves every other error
-// as it is.
+// typed turns a lost connection and an engine that hangs into *Unreachable, and
+// leaves every other error as it is.
 func (e *Engine) typed(err error) error {
 	var known *Unreachable
-	if err == nil || errors.As(err, &known) || !client.IsErrConnectionFailed(err) {
+	if err == nil || errors.As(err, &known) {
 		return err
 	}
-	return &Unreachable{Host: e.host, Cause: err}
+	var silent *Silent
+	if errors.As(err, &silent) { // the client's words about it would mislead
+		return &Unreachable{Host: e.host, Cause: silent}
+	}
+	if client.IsErrConnectionFailed(err) {
+		return &Unreachable{Host: e.host, Cause: err}
+	}
+	return err
+}
+
+// is says whether an error is, or wraps, one of the type.
+func is[T error](err error) bool {
+	var target T
+	return errors.As(err, &target)
 }

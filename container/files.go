@@ -10,6 +10,8 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+
+	"zdd/failpoint"
 )
 
 // maxLinks bounds how often the engine is asked where a link leads. It follows
@@ -67,22 +69,18 @@ func (e *Engine) createReader(ctx context.Context, app string, release int, imag
 	// As in create: the request must not be cut off half way.
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	if err := e.clearName(whole, reader.Name); err != nil {
-		return reader, err
-	}
-	made, err := e.api.ContainerCreate(whole, &container.Config{
-		Image: imageID,
-		// It is never run, but the engine wants one, and an image may have none.
-		Entrypoint: []string{"none"},
-		Labels:     e.taskLabels(Spec{App: app, Release: release}),
-	}, &container.HostConfig{NetworkMode: "none"}, nil, nil, reader.Name)
+	failpoint.Hit("before creating a reader of files")
+	id, err := e.createNamed(whole, reader.Name, func() (container.CreateResponse, error) {
+		return e.api.ContainerCreate(whole, idle(imageID, e.taskLabels(Spec{App: app, Release: release})),
+			&container.HostConfig{NetworkMode: "none"}, nil, nil, reader.Name)
+	})
 	if errdefs.IsNotFound(err) {
 		return reader, &NoImage{Ref: imageID}
 	}
 	if err != nil {
 		return reader, fmt.Errorf("creating container %q: %w", reader.Name, e.typed(err))
 	}
-	reader.ID = made.ID
+	reader.ID = id
 	return reader, nil
 }
 

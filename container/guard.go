@@ -109,6 +109,9 @@ func (e *Engine) waitFailed(ctx context.Context, instance Instance, err error) e
 	case errdefs.IsNotFound(err):
 		return &Exited{Name: instance.Name, Removed: true}
 	default:
+		if typed := e.typed(err); is[*Unreachable](typed) {
+			return fmt.Errorf("watching container %q: %w", instance.Name, typed)
+		}
 		return &Unreachable{Host: e.host, Cause: fmt.Errorf("watching container %q: %w", instance.Name, err)}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/go-connections/nat"
+
+	"zdd/failpoint"
 )
 
 // PullPolicy says when Resolve asks a registry.
@@ -95,6 +97,8 @@ func (e *Engine) TaggedImage(ctx context.Context, tag string) (Image, error) {
 
 // Tag gives the image another name, which is taken from any image that had it.
 func (e *Engine) Tag(ctx context.Context, imageID, tag string) error {
+	failpoint.Hit("before tagging an image")
+	defer failpoint.Hit("after tagging an image")
 	if err := e.api.ImageTag(ctx, imageID, tag); err != nil {
 		if errdefs.IsNotFound(err) {
 			return &NoImage{Ref: imageID}
@@ -115,6 +119,8 @@ func (e *Engine) Untag(ctx context.Context, tag string) error {
 	}
 	// Never by ID: the engine would remove every name of the image.
 	name := reference.FamiliarString(reference.TagNameOnly(parsed))
+	failpoint.Hit("before untagging an image")
+	defer failpoint.Hit("after untagging an image")
 	_, err = e.api.ImageRemove(ctx, name, image.RemoveOptions{PruneChildren: true})
 	if err != nil && !errdefs.IsNotFound(err) {
 		return fmt.Errorf("removing tag %q: %w", tag, e.typed(err))

@@ -21,6 +21,9 @@ const (
 	StatePaused     = container.StatePaused
 	StateRestarting = container.StateRestarting
 	StateExited     = container.StateExited
+
+	stateRemoving = container.StateRemoving
+	stateDead     = container.StateDead
 )
 
 // Instance is one replica of a release, where it was when it was looked at. It
@@ -44,6 +47,9 @@ type Filter struct {
 	App     string // "" is every app
 	Release int    // 0 is every release
 	All     bool   // the ones that do not run too
+	// Brief leaves ExitCode out, which costs a request for each instance that
+	// has ended. It is one request then, however many there are.
+	Brief bool
 }
 
 // List finds the root's instances, ordered by app, release and replica.
@@ -64,8 +70,10 @@ func (e *Engine) List(ctx context.Context, filter Filter) ([]Instance, error) {
 	for _, summary := range found {
 		instances = append(instances, e.instance(summary))
 	}
-	if err := e.exitCodes(ctx, instances); err != nil {
-		return nil, err
+	if !filter.Brief {
+		if err := e.exitCodes(ctx, instances); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(instances, func(a, b Instance) int {
 		return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Release, b.Release), cmp.Compare(a.Replica, b.Replica))

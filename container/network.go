@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/network"
+
+	"zdd/failpoint"
 )
 
 const (
@@ -60,8 +63,15 @@ func (e *Engine) EnsureNetwork(ctx context.Context, subnet string) (Network, boo
 	return e.makeNetwork(ctx, wanted, all)
 }
 
+// miscountLimit is how long an engine may go on calling a network in use that
+// has no container any more.
+const miscountLimit = 5 * time.Second
+
 // RemoveNetwork removes the root's network; that there is none is no error,
-// but containers on it are.
+// but containers on it are. An engine can miscount: one that goes on calling a
+// network in use to which nothing is attached keeps it until it is restarted.
+// That is no error either, for nothing but the engine could mend it: EnsureNetwork
+// takes the network again, and the next removal tries again.
 func (e *Engine) RemoveNetwork(ctx context.Context) error {
 	found, err := e.api.NetworkList(ctx, network.ListOptions{Filters: e.ours()})
 	if err != nil {
@@ -72,11 +82,36 @@ func (e *Engine) RemoveNetwork(ctx context.Context) error {
 		if ours.Labels[labelRoot] != e.root {
 			continue
 		}
-		if err := e.api.NetworkRemove(ctx, ours.ID); err != nil && !errdefs.IsNotFound(err) {
+		failpoint.Hit("before removing the network")
+		if err := e.removeNetwork(ctx, ours.ID); err != nil {
 			return fmt.Errorf("removing network %q: %w", ours.Name, e.typed(err))
 		}
 	}
 	return nil
+}
+
+func (e *Engine) removeNetwork(ctx context.Context, id string) error {
+	miscounted := errors.New("in use by nobody")
+	limited, cancel := context.WithTimeoutCause(ctx, miscountLimit, miscounted)
+	defer cancel()
+	err := poll(limited, func() (bool, error) {
+		refused := e.api.NetworkRemove(ctx, id)
+		if refused == nil || errdefs.IsNotFound(refused) {
+			return true, nil
+		}
+		if !errdefs.IsPermissionDenied(refused) {
+			return true, refused
+		}
+		found, err := e.api.NetworkInspect(ctx, id, network.InspectOptions{})
+		if err != nil || len(found.Containers) > 0 {
+			return true, refused
+		}
+		return false, nil
+	})
+	if errors.Is(err, miscounted) {
+		return nil
+	}
+	return err
 }
 
 // networkName differs for each root, so that a second root on a host, a test's
@@ -164,6 +199,8 @@ func (e *Engine) makeNetwork(ctx context.Context, wanted netip.Prefix, all []net
 
 func (e *Engine) createNetwork(ctx context.Context, subnet netip.Prefix) (string, error) {
 	shape := describe("", "", subnet)
+	failpoint.Hit("before creating the network")
+	defer failpoint.Hit("after creating the network")
 	made, err := e.api.NetworkCreate(ctx, e.networkName(), network.CreateOptions{
 		Driver:  driver,
 		Labels:  map[string]string{labelRoot: e.root},

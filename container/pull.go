@@ -48,6 +48,9 @@ func (e *Engine) pull(ctx context.Context, ref string, named reference.Named, pr
 		if cause := context.Cause(ctx); cause != nil {
 			return fmt.Errorf("pulling image %q: %w", ref, cause)
 		}
+		if err = e.typed(err); is[*Unreachable](err) {
+			return fmt.Errorf("pulling image %q: %w", ref, err)
+		}
 		return &PullFailed{Ref: ref, Cause: err}
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
+
+	"zdd/failpoint"
 )
 
 // failureLines is how much of an instance's log goes into NotStarted.
@@ -79,15 +81,21 @@ func (e *Engine) Restart(ctx context.Context, spec Spec) ([]Instance, bool, erro
 }
 
 // Promote makes the engine bring the instances back after a crash of theirs, a
-// restart of the engine or a reboot, until they are stopped on purpose. It
-// belongs before the switch: from then on they are what serves.
+// restart of the engine or a reboot, until Stop. It belongs before the switch:
+// from then on they are what serves.
+//
+// Not "unless-stopped": an engine that was killed, and whose containers lived
+// on, stops them when it is back, takes that for somebody's wish, and leaves
+// them stopped.
 func (e *Engine) Promote(ctx context.Context, instances []Instance) error {
 	return each(instances, func(i int) error {
-		return e.setPolicy(ctx, instances[i], container.RestartPolicyUnlessStopped)
+		return e.setPolicy(ctx, instances[i], container.RestartPolicyAlways)
 	})
 }
 
 func (e *Engine) setPolicy(ctx context.Context, instance Instance, mode container.RestartPolicyMode) error {
+	failpoint.Hit("before updating a container")
+	defer failpoint.Hit("after updating a container")
 	_, err := e.api.ContainerUpdate(ctx, instance.ID, container.UpdateConfig{
 		RestartPolicy: container.RestartPolicy{Name: mode},
 	})
@@ -120,27 +128,45 @@ func matches(kept []Instance, spec Spec) bool {
 func (e *Engine) create(ctx context.Context, name string, spec Spec, labels map[string]string, address netip.Addr, about system.Info) (string, error) {
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	request := func() (container.CreateResponse, error) {
-		return e.api.ContainerCreate(whole, spec.config(labels), spec.hostConfig(e.networkName(), about),
+	id, err := e.createNamed(whole, name, func() (container.CreateResponse, error) {
+		failpoint.Hit("before creating a container")
+		defer failpoint.Hit("after creating a container")
+		made, err := e.api.ContainerCreate(whole, spec.config(labels), spec.hostConfig(e.networkName(), about),
 			attach(e.networkName(), address), nil, name)
-	}
-	made, err := request()
-	if errdefs.IsConflict(err) {
-		if err := e.clearName(whole, name); err != nil {
-			return "", err
+		if err != nil {
+			err = &NotStarted{Name: name, Address: address, Cause: e.typed(err)}
 		}
-		made, err = request()
-	}
+		return made, err
+	})
 	if err != nil {
-		return "", &NotStarted{Name: name, Address: address, Cause: e.typed(err)}
+		return "", err
 	}
 	for _, other := range spec.Networks {
-		if err := e.api.NetworkConnect(whole, other, made.ID, &network.EndpointSettings{}); err != nil {
+		failpoint.Hit("before joining a network")
+		if err := e.api.NetworkConnect(whole, other, id, &network.EndpointSettings{}); err != nil {
 			err = fmt.Errorf("joining network %q: %w", other, e.typed(err))
-			return made.ID, &NotStarted{Name: name, Address: address, Cause: err}
+			return id, &NotStarted{Name: name, Address: address, Cause: err}
 		}
 	}
-	return made.ID, nil
+	return id, nil
+}
+
+// createNamed asks for a container until its name is free. What is in the way
+// is removed; where nothing is, the engine is still at work for a command that
+// was killed, and there will be something in a moment.
+func (e *Engine) createNamed(ctx context.Context, name string, request func() (container.CreateResponse, error)) (id string, err error) {
+	err = poll(ctx, func() (bool, error) {
+		made, err := request()
+		if errdefs.IsConflict(err) {
+			return false, e.clearName(ctx, name)
+		}
+		id = made.ID
+		return true, err
+	})
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("creating container %q: %w", name, errPending)
+	}
+	return id, err
 }
 
 // clearName removes what an interrupted command left under a name, or kept
@@ -166,7 +192,9 @@ func (e *Engine) start(ctx context.Context, instance Instance) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("starting container %q: %w", instance.Name, context.Cause(ctx))
 	}
+	failpoint.Hit("before starting a container")
 	err := e.api.ContainerStart(ctx, instance.ID, container.StartOptions{})
+	failpoint.Hit("after starting a container")
 	if err == nil {
 		return nil
 	}

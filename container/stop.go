@@ -7,6 +7,8 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+
+	"zdd/failpoint"
 )
 
 // Stop ends the instances, all at once: the image's stop signal (SIGTERM
@@ -16,12 +18,30 @@ import (
 // is no error.
 func (e *Engine) Stop(ctx context.Context, instances []Instance, grace time.Duration) error {
 	return each(instances, func(i int) error {
+		failpoint.Hit("before stopping a container")
+		// First, so that no restart of the engine, at whatever moment, brings
+		// back what is to stop.
+		demoted := e.demote(ctx, instances[i])
 		err := e.api.ContainerStop(ctx, instances[i].ID, container.StopOptions{Timeout: seconds(grace)})
+		failpoint.Hit("after stopping a container")
 		if err != nil && !errdefs.IsNotFound(err) {
 			return fmt.Errorf("stopping container %q: %w", instances[i].Name, e.typed(err))
 		}
-		return nil
+		return demoted
 	})
+}
+
+// demote makes the engine leave an instance alone once it has ended. One that
+// is gone, or as good as that, is no error.
+func (e *Engine) demote(ctx context.Context, instance Instance) error {
+	if instance.State == stateRemoving || instance.State == stateDead {
+		return nil // the engine would refuse
+	}
+	err := e.setPolicy(ctx, instance, container.RestartPolicyDisabled)
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // Remove deletes the instances with their anonymous volumes, running or not.
@@ -45,7 +65,9 @@ func (e *Engine) Remove(ctx context.Context, instances []Instance) error {
 
 // remove returns when the container is gone, whoever removed it.
 func (e *Engine) remove(ctx context.Context, instance Instance) error {
+	failpoint.Hit("before removing a container")
 	err := e.api.ContainerRemove(ctx, instance.ID, container.RemoveOptions{RemoveVolumes: true, Force: true})
+	failpoint.Hit("after removing a container")
 	if errdefs.IsConflict(err) {
 		// The engine is at it for someone else, and the name is taken until
 		// it has finished.

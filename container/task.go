@@ -5,10 +5,15 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 )
+
+// lastWords is how long an engine may take to hand out what a command wrote
+// before it ended.
+const lastWords = 10 * time.Second
 
 // RunOnce runs a command in a container of its own, made like an instance of
 // the release (image, environment, volumes, networks, limits, user) but for the
@@ -82,6 +87,9 @@ func (e *Engine) run(ctx context.Context, task Instance, spec Spec, out io.Write
 
 	select {
 	case <-done:
+		// The engine may still be handing out what the command wrote.
+		waitFor(copied, lastWords)
+		attached.Close()
 		<-copied
 		if failure := e.exit(whole, task); failure != nil {
 			return clean(failure)

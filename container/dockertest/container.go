@@ -111,13 +111,17 @@ func (e *Engine) create(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "No such image: "+request.Image)
 		return
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	name := r.URL.Query().Get("name")
-	if taken := e.find(name); taken != nil {
+	if !e.reserve(name) {
 		refuse(w, http.StatusConflict, fmt.Sprintf("Conflict. The container name %q is already in use", "/"+name))
 		return
 	}
+	for _, due := range e.due(opReserve) {
+		<-due.hold
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.reserved, name)
 	c := &instance{
 		id: newID(), name: name, config: *request.Config, host: *request.HostConfig,
 		policy: string(request.HostConfig.RestartPolicy.Name), state: stateCreated,
@@ -141,6 +145,18 @@ func (e *Engine) create(w http.ResponseWriter, r *http.Request) {
 	}
 	e.containers[c.id] = c
 	answer(w, http.StatusCreated, map[string]any{"Id": c.id, "Warnings": []string{}})
+}
+
+// reserve takes a name for a container that is going to be made, and says
+// whether it was free.
+func (e *Engine) reserve(name string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.reserved[name] || e.find(name) != nil {
+		return false
+	}
+	e.reserved[name] = true
+	return true
 }
 
 func (e *Engine) start(w http.ResponseWriter, r *http.Request) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"testing"
 
@@ -51,6 +52,8 @@ const (
 	OpConnectNetwork  Op = "POST /networks/{id}/connect"
 	OpRemoveNetwork   Op = "DELETE /networks/{id}"
 	anyOtherOperation Op = "/"
+
+	opReserve Op = "a creation has its name" // no call, but a moment of one
 )
 
 // Program is what a container runs, in place of its image's. It returns the
@@ -74,6 +77,8 @@ type Engine struct {
 	execs      map[string]*execution // by ID
 	commands   Program               // what is run in containers that run
 	faults     []*fault
+	calls      map[Op]int
+	reserved   map[string]bool // names of containers that are being made
 }
 
 // fault is what is to happen at a certain call of a kind.
@@ -83,6 +88,7 @@ type fault struct {
 	status  int // 0: none, the call goes on
 	message string
 	before  func()
+	hold    <-chan struct{} // closed when the engine may go on
 }
 
 // New starts an engine that ends with the test. Each of its containers runs
@@ -111,7 +117,7 @@ func New(t testing.TB, program Program) *Engine {
 		images: images, host: "unix://" + listener.Addr().String(), program: program, dataDir: dir,
 		meta: map[string]Image{}, remote: map[string]remoteImage{},
 		containers: map[string]*instance{}, networks: map[string]*bridge{},
-		execs: map[string]*execution{},
+		execs: map[string]*execution{}, calls: map[Op]int{}, reserved: map[string]bool{},
 	}
 	engine.server = &http.Server{Handler: engine.handler()}
 	go func() { _ = engine.server.Serve(listener) }()
@@ -151,6 +157,29 @@ func (e *Engine) Before(op Op, nth int, do func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.faults = append(e.faults, &fault{op: op, left: nth, before: do})
+}
+
+// DelayCreation makes the nth creation of a container from now on, 1 being the
+// next, take until hold is closed. As with an engine, its name is taken
+// meanwhile, and there is no container.
+func (e *Engine) DelayCreation(nth int, hold <-chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.faults = append(e.faults, &fault{op: opReserve, left: nth, hold: hold})
+}
+
+// Calls is how many calls of these kinds have come so far, of all kinds where
+// none is named.
+func (e *Engine) Calls(ops ...Op) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	calls := 0
+	for op, n := range e.calls {
+		if len(ops) == 0 || slices.Contains(ops, op) {
+			calls += n
+		}
+	}
+	return calls
 }
 
 // Subnet is one of loopback, for EnsureNetwork, in which a Program can listen
@@ -212,6 +241,9 @@ func (e *Engine) handler() http.Handler {
 // faulty does what Fail and Before have asked for.
 func (e *Engine) faulty(op Op, handle http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		e.mu.Lock()
+		e.calls[op]++
+		e.mu.Unlock()
 		for _, due := range e.due(op) {
 			if due.before != nil {
 				due.before()

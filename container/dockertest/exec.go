@@ -114,11 +114,12 @@ func (e *Engine) startExec(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_, _ = io.Copy(io.Discard, r.Body)
-	connection, err := upgrade(w)
+	connection, ready, err := takeOver(w)
 	if err != nil {
 		return
 	}
 	defer connection.Close()
+	ready()
 	e.mu.Lock()
 	program, life := e.commands, found.in.run
 	e.mu.Unlock()

@@ -76,7 +76,14 @@ func (e *Engine) inspectNetwork(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "network "+r.PathValue("id")+" not found")
 		return
 	}
-	answer(w, http.StatusOK, b.inspect())
+	found := b.inspect()
+	found.Containers = map[string]network.EndpointResource{}
+	for id, c := range e.containers {
+		if c.run != nil && slices.Contains(c.networks, b.name) {
+			found.Containers[id] = network.EndpointResource{Name: c.name}
+		}
+	}
+	answer(w, http.StatusOK, found)
 }
 
 func (e *Engine) createNetwork(w http.ResponseWriter, r *http.Request) {

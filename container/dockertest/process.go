@@ -194,10 +194,12 @@ func (w writer) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// attach sends what is written from now on, until the process ends.
-func (o *output) attach(to io.Writer) <-chan struct{} {
+// attach sends what is written from now on, after what ready sends, until the
+// process ends.
+func (o *output) attach(to io.Writer, ready func()) <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	ready()
 	added := &follower{to, make(chan struct{})}
 	o.attached = append(o.attached, added)
 	return added.done

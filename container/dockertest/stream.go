@@ -61,36 +61,42 @@ func (e *Engine) logs(w http.ResponseWriter, r *http.Request) {
 	c.output.last(w, count)
 }
 
-// attach takes the connection over, as the engine does.
+// attach takes the connection over, as the engine does. It is attached before
+// the answer says so: a caller that starts the container then misses nothing.
 func (e *Engine) attach(w http.ResponseWriter, r *http.Request) {
 	c := e.get(w, r)
 	if c == nil {
 		return
 	}
-	connection, err := upgrade(w)
+	connection, ready, err := takeOver(w)
 	if err != nil {
 		return
 	}
 	defer connection.Close()
+	e.mu.Lock()
+	ended := closedChannel // the stream of what has ended is at its end
+	if c.state != stateExited {
+		ended = c.output.attach(connection, ready)
+	} else {
+		ready()
+	}
+	e.mu.Unlock()
 	select {
-	case <-c.output.attach(connection):
+	case <-ended:
 	case <-c.gone:
 	}
 }
 
-// upgrade takes a connection over for a stream. It answers itself when it
-// cannot.
-func upgrade(w http.ResponseWriter) (net.Conn, error) {
-	connection, buffered, err := http.NewResponseController(w).Hijack()
+// takeOver takes a connection over for a stream; ready tells the caller that
+// the stream begins. It answers itself when it cannot.
+func takeOver(w http.ResponseWriter) (connection net.Conn, ready func(), err error) {
+	connection, _, err = http.NewResponseController(w).Hijack()
 	if err != nil {
 		refuse(w, http.StatusInternalServerError, err.Error())
-		return nil, err
+		return nil, nil, err
 	}
-	_, _ = buffered.WriteString("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\n" +
-		"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
-	if err := buffered.Flush(); err != nil {
-		_ = connection.Close()
-		return nil, err
-	}
-	return connection, nil
+	return connection, func() {
+		_, _ = connection.Write([]byte("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\n" +
+			"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"))
+	}, nil
 }
