@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"zdd/failpoint"
 )
 
 // worker is who nginx's workers run as when its master is root.
@@ -86,6 +88,9 @@ func (p *Proxy) layout() error {
 }
 
 func makeDir(dir string, perm fs.FileMode, gid int, root bool) error {
+	if err := failpoint.Fail("making the folder " + filepath.Base(dir)); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, perm); err != nil {
 		return err
 	}

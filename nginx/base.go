@@ -2,11 +2,9 @@ package nginx
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -146,15 +144,22 @@ func renderListenTLS(forms []string, prog *program) []byte {
 	return []byte(b.String())
 }
 
-// anyTLS tells whether an installed site has a certificate.
+// anyTLS tells whether an installed site has a certificate. It looks only at
+// the sites of apps that have copies, as all with a certificate do.
 func (p *Proxy) anyTLS() (bool, error) {
-	sites, err := filepath.Glob(filepath.Join(p.paths.sites(), "*.conf"))
+	copies, err := os.ReadDir(p.paths.copies())
 	if err != nil {
-		return false, err
+		return false, ignoreMissing(err)
 	}
-	for _, site := range sites {
-		data, err := os.ReadFile(site)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	former := ""
+	for _, e := range copies {
+		app, _, ok := strings.Cut(e.Name(), ".")
+		if !ok || app == former {
+			continue
+		}
+		former = app
+		data, err := readIfThere(p.paths.site(app))
+		if err != nil {
 			return false, err
 		}
 		if bytes.Contains(data, []byte("include "+p.paths.tlsConf()+";")) {

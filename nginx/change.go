@@ -29,6 +29,9 @@ func (p *Proxy) change(ctx context.Context, prog *program, names []string, edits
 	if ps.master == nil && !p.mayReloadUnseen() {
 		return &Unreachable{Reason: "nginx is not running"}
 	}
+	if err := p.usable(ps); err != nil {
+		return err
+	}
 	n, err := p.nextGeneration(ps)
 	if err != nil {
 		return err
@@ -39,22 +42,34 @@ func (p *Proxy) change(ctx context.Context, prog *program, names []string, edits
 	}
 	took, err := p.writeAndTest(ctx, prog, names, edits, n)
 	if err != nil {
-		if err2 := writeAll(former); err2 != nil {
-			return &Unrestored{Cause: err, Restore: err2}
-		}
-		return err
+		return unseen(err, former)
+	}
+	// One polite phase for the reload and its restoration: a reload that was not
+	// taken in time may be taken still.
+	endPolite, err := p.beginPolite(ctx, prog)
+	defer endPolite()
+	if err != nil {
+		return unseen(err, former)
 	}
 	err = p.reload(ctx, prog, n, took)
 	var gone *Unreachable
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &gone):
-		// Nothing was signalled: no process has seen the new files.
-		return errors.Join(err, writeAll(former))
+	case errors.As(err, &gone): // nothing was signalled
+		return unseen(err, former)
 	default:
 		return p.restore(ctx, prog, former, err)
 	}
+}
+
+// unseen puts the former files back where no process has seen the new ones. It
+// returns the cause, or *Unrestored.
+func unseen(cause error, former []edit) error {
+	if err := writeAll(former); err != nil {
+		return &Unrestored{Cause: cause, Restore: err}
+	}
+	return cause
 }
 
 // writeAndTest writes the generation first: see the package's invariants.

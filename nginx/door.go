@@ -42,10 +42,54 @@ func (p *Proxy) Transport() *http.Transport {
 // app. The error is *UnknownApp when nginx has no site for it, *Unreachable when
 // the door is silent.
 func (p *Proxy) Answers(ctx context.Context, app string) (Slot, error) {
+	return slotOf(ctx, p.Transport(), "door.zdd", "/slot/"+app, app)
+}
+
+// An Answer is what the door says about an app: what Answers returns.
+type Answer struct {
+	Slot Slot
+	Err  error
+}
+
+// AnswersOf asks for many apps, on one connection that is kept as long as nginx
+// keeps it. It asks the apps' own servers behind the door, to which Answers is
+// passed on, so a question costs nginx one request and not two. A door that is
+// silent, on a fresh connection too, is not asked again: all that were not asked
+// yet have the same error.
+func (p *Proxy) AnswersOf(ctx context.Context, apps []string) map[string]Answer {
+	transport := p.Transport()
+	transport.DisableKeepAlives = false
+	defer transport.CloseIdleConnections()
+	answers := make(map[string]Answer, len(apps))
+	var silence error
+	for _, app := range apps {
+		if silence != nil {
+			answers[app] = Answer{Err: silence}
+			continue
+		}
+		slot, err := slotOf(ctx, transport, app+".slot.zdd", "/zdd-slot", app)
+		if silent(err) { // a reload may have ended the kept connection
+			if slot, err = p.Answers(ctx, app); silent(err) {
+				silence = err
+			}
+		}
+		answers[app] = Answer{slot, err}
+	}
+	return answers
+}
+
+// silent says whether the error is that of a door without an answer.
+func silent(err error) bool {
+	var gone *Unreachable
+	return errors.As(err, &gone) && gone.Err != nil
+}
+
+// slotOf asks one of the door's servers for the slot of an app.
+func slotOf(ctx context.Context, transport *http.Transport, host, path, app string) (Slot, error) {
 	if err := checkApp(app); err != nil {
 		return "", err
 	}
-	status, body, err := p.ask(ctx, "/slot/"+app)
+	status, body, err := ask(ctx, transport, host, path)
 	switch {
 	case err != nil:
 		return "", err
@@ -90,7 +134,7 @@ func (p *Proxy) Prove(ctx context.Context, app string, s Slot) error {
 // answeredGeneration asks the door which generation the worker that happens to
 // take the connection runs.
 func (p *Proxy) answeredGeneration(ctx context.Context) (int, error) {
-	status, body, err := p.ask(ctx, "/generation")
+	status, body, err := ask(ctx, p.Transport(), "door.zdd", "/generation")
 	if err != nil {
 		return 0, err
 	}
@@ -101,15 +145,16 @@ func (p *Proxy) answeredGeneration(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// ask sends one question to the door on a fresh connection.
-func (p *Proxy) ask(ctx context.Context, path string) (status int, body string, err error) {
+// ask sends one question to a server of the door.
+func ask(ctx context.Context, transport *http.Transport, host, path string) (status int, body string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, doorTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://door.zdd"+path, nil)
 	if err != nil {
 		return 0, "", err
 	}
-	resp, err := p.Transport().RoundTrip(req)
+	req.Host = host // and not in the address: to it belongs the connection that is kept
+	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		return 0, "", &Unreachable{Reason: "nginx's door is silent", Err: err}
 	}

@@ -23,13 +23,19 @@ type Refused struct {
 	Output string // nginx's own words
 	File   string // the file that nginx names, "" when it names none
 	Ours   bool   // whether File is one that zdd wrote
+	App    string // whose site File belongs to, "" when it is no app's
 }
 
 func (e *Refused) Error() string {
-	if e.File != "" && !e.Ours {
+	switch {
+	case e.File == "":
+		return "nginx refuses the configuration: " + e.Output
+	case !e.Ours:
 		return fmt.Sprintf("nginx refuses its configuration because of %q, which is not zdd's: %s", e.File, e.Output)
+	case e.App == "":
+		return fmt.Sprintf("nginx refuses the configuration because of zdd's %q: %s", e.File, e.Output)
 	}
-	return "nginx refuses the configuration: " + e.Output
+	return fmt.Sprintf("nginx refuses the configuration because of %q, which is of app %q: %s", e.File, e.App, e.Output)
 }
 
 // NotTaken says that nginx accepted the configuration but did not start to
@@ -38,11 +44,27 @@ type NotTaken struct {
 	Generation int      // the number that was awaited
 	Awaited    string   // what did not come, for how long, and what was seen last
 	Log        []string // new lines of nginx's error log, at most 10
+	Taken      []string // the addresses that others listen on, and who, in words
 	Err        error    // context.Canceled when the caller gave up waiting; else nil
 }
 
 func (e *NotTaken) Error() string {
-	return "nginx did not take the configuration: " + e.Awaited + quoteLog(e.Log)
+	why := ""
+	if len(e.Taken) > 0 {
+		why = strings.Join(e.Taken, ", ") + ": "
+	}
+	return "nginx did not take the configuration: " + why + e.Awaited + quoteLog(e.Log)
+}
+
+// takenHint says what to do about a port in use.
+const takenHint = "end what listens there, or let nginx listen elsewhere; then run the command again"
+
+// Hint says what to do about a port in use, else "".
+func (e *NotTaken) Hint() string {
+	if len(e.Taken) == 0 {
+		return ""
+	}
+	return takenHint
 }
 
 func (e *NotTaken) Unwrap() error { return e.Err }
@@ -61,11 +83,15 @@ func (e *Unrestored) Error() string {
 func (e *Unrestored) Unwrap() []error { return []error{e.Cause, e.Restore} }
 
 // Unreachable says that there is no nginx to work with: no program, a version
-// that is too old, none running, or its door is silent.
+// that is too old, none running, one that is stopped, or its door is silent.
 type Unreachable struct {
 	Reason string
-	Err    error // may be nil
+	Next   string // what to do about it; may be ""
+	Err    error  // may be nil
 }
+
+// Hint says what to do next, "" where Reason says all.
+func (e *Unreachable) Hint() string { return e.Next }
 
 func (e *Unreachable) Error() string {
 	if e.Err == nil {

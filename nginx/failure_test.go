@@ -2,6 +2,7 @@ package nginx
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -116,7 +117,129 @@ func TestInstall_restoresTheFormerSiteWhenTheReloadIsNotTaken(t *testing.T) {
 	if !contains(strings.Join(late.Log, "\n"), taken.Addr().String()) {
 		t.Errorf("the error does not quote nginx's log: %v", err)
 	}
+	checkNamesUs(t, err, taken.Addr().String())
 	checkServes(t, p, "web", "blue", before)
+}
+
+// checkNamesUs tells whether the failure names this process as the one that
+// listens at the address.
+func checkNamesUs(t *testing.T, err error, addr string) {
+	t.Helper()
+	for _, want := range []string{addr + " is taken by ", fmt.Sprintf("(process %d)", os.Getpid())} {
+		if !contains(err.Error(), want) {
+			t.Errorf("the error does not say %q: %v", want, err)
+		}
+	}
+	var hinted interface{ Hint() string }
+	if !errors.As(err, &hinted) || hinted.Hint() != takenHint {
+		t.Errorf("no hint what to do about a port in use: %v", err)
+	}
+}
+
+// The first certificate makes nginx listen at one address more.
+func TestInstall_saysWhoHasThePortThatACertificateNeeds(t *testing.T) {
+	t.Parallel()
+	ctx, p := testContext(t), started(t)
+	site, _, _ := blueGreen(t, "web")
+	install(t, p, site)
+	before := installedBytes(t, p, "web")
+	taken, err := net.Listen("tcp", p.config.ListenTLS[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	site.Certificate, _ = selfSigned(t, "web.localhost")
+	_, err = p.Install(ctx, site)
+	var late *NotTaken
+	if !errors.As(err, &late) {
+		t.Fatalf("got %v, want *NotTaken", err)
+	}
+	checkNamesUs(t, err, p.config.ListenTLS[0])
+	checkServes(t, p, "web", "blue", before)
+	if left, _ := filepath.Glob(p.paths.copies() + "/*"); len(left) > 0 {
+		t.Errorf("copies of the certificate are left: %v", left)
+	}
+	_ = taken.Close()
+	if changed, err := p.Install(ctx, site); err != nil || !changed {
+		t.Errorf("with the port free: changed %v, %v", changed, err)
+	}
+}
+
+// A file of somebody else's is broken: zdd says whose it is, leaves it alone, and
+// takes back what it has written itself.
+func TestInstall_namesTheFileOfSomebodyElseThatNginxRefuses(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	d := startDistribution(t, "include conf.d/*.conf;")
+	p := d.proxy(t)
+	if err := p.Setup(ctx); err != nil {
+		t.Fatal(err)
+	}
+	site, _, _ := blueGreen(t, "web")
+	install(t, p, site)
+	before := installedBytes(t, p, "web")
+	const broken = "server { no_such_directive on; }\n"
+	theirs := writeFile(t, filepath.Join(d.dir, "conf.d", "theirs.conf"), broken)
+	changed := site
+	changed.Gzip = true
+	_, err := p.Install(ctx, changed)
+	var refused *Refused
+	if !errors.As(err, &refused) || refused.File != theirs || refused.Ours || refused.App != "" {
+		t.Fatalf("got %#v, want *Refused that names %q", err, theirs)
+	}
+	if want := fmt.Sprintf("because of %q, which is not zdd's", theirs); !contains(err.Error(), want) {
+		t.Errorf("the error does not say %q: %v", want, err)
+	}
+	checkServes(t, p, "web", "blue", before)
+	if got := string(mustRead(t, theirs)); got != broken {
+		t.Errorf("their file was changed to %q", got)
+	}
+	// What needs no reload works on.
+	if _, err := p.Ensure(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(p.Switch("web", Green), p.Prove(ctx, "web", Green)); err != nil {
+		t.Error(err)
+	}
+	if err := os.Remove(theirs); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Install(ctx, changed); err != nil {
+		t.Errorf("with their file mended: %v", err)
+	}
+}
+
+func TestInstall_namesTheAppWhoseFileNginxRefuses(t *testing.T) {
+	t.Parallel()
+	ctx, p := testContext(t), started(t)
+	site, _, _ := blueGreen(t, "web")
+	install(t, p, site)
+	before := installedBytes(t, p, "web")
+	other, _, _ := blueGreen(t, "other")
+	other.Certificate, _ = selfSigned(t, "other.localhost")
+	install(t, p, other)
+	keys, err := filepath.Glob(p.paths.copies() + "/other.*")
+	if err != nil || len(keys) != 2 {
+		t.Fatalf("copies of the certificate and key: %v, %v", keys, err)
+	}
+	site.Gzip = true
+	for _, broken := range []string{p.paths.site("other"), keys[0]} {
+		good := mustRead(t, broken)
+		writeFile(t, broken, "broken\n")
+		_, err := p.Install(ctx, site)
+		var refused *Refused
+		if !errors.As(err, &refused) || refused.File != broken || !refused.Ours || refused.App != "other" {
+			t.Errorf("got %v, want *Refused that names %q and its app", err, broken)
+		}
+		if err != nil && !contains(err.Error(), `which is of app "other"`) {
+			t.Errorf("the error does not say whose file it is: %v", err)
+		}
+		checkServes(t, p, "web", "blue", before)
+		writeFile(t, broken, string(good))
+	}
+	if _, err := p.Install(ctx, site); err != nil {
+		t.Errorf("with the other app's file mended: %v", err)
+	}
 }
 
 func TestRevert_putsTheFormerSiteBackInALaterProcess(t *testing.T) {

@@ -232,6 +232,16 @@ func (p *Proxy) sweepCopies(app string) error {
 	return nil
 }
 
+// Sweep removes what a process that was killed while it wrote left in nginx's
+// folders. The caller sees to it that nobody else changes them.
+func (p *Proxy) Sweep() error {
+	var errs []error
+	for _, dir := range []string{p.paths.dir, p.paths.sites(), p.paths.live(), p.paths.switches(), p.paths.copies(), p.paths.markers()} {
+		errs = append(errs, durable.Sweep(dir))
+	}
+	return errors.Join(errs...)
+}
+
 func ignoreMissing(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

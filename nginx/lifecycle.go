@@ -40,9 +40,11 @@ func (p *Proxy) Ensure(ctx context.Context) (started bool, err error) {
 	}
 	switch {
 	case ps.master != nil:
-		err = p.refresh(ctx, prog)
+		if err = p.usable(ps); err == nil {
+			err = p.refresh(ctx, prog)
+		}
 	case p.config.Mode == System:
-		err = &Unreachable{Reason: "the system's nginx does not run zdd's configuration (start or reload it: systemctl reload-or-restart nginx)"}
+		err = p.systemDown(ps)
 	default:
 		started = true
 		err = p.start(ctx, prog, ps)
@@ -53,17 +55,36 @@ func (p *Proxy) Ensure(ctx context.Context) (started bool, err error) {
 	return started, p.config.save()
 }
 
-// Settle tidies after a crash: the polite phase ends, temporary files go, and
-// when the configuration on disk is not the one that runs, it is loaded,
-// proven. Revert the apps whose deploy was interrupted first: a site that nginx
+// systemDown says why the system's nginx cannot be worked with, which zdd does not
+// start.
+func (p *Proxy) systemDown(ps processes) error {
+	err := &Unreachable{
+		Reason: "the system's nginx does not run zdd's configuration",
+		Next:   "start or reload nginx (systemctl reload-or-restart nginx), then run the command again",
+	}
+	if len(ps.orphans) > 0 {
+		err.Reason = "the system's nginx has lost its master process; workers of it are left: " + orphanPIDs(ps.orphans)
+		err.Next = "start nginx again (systemctl restart nginx), then run the command again"
+	}
+	return err
+}
+
+// Settle tidies after a crash: temporary files go, and when the configuration on
+// disk is not the one that runs, it is loaded, proven; then a polite phase that was
+// left ends. Revert the apps whose deploy was interrupted first: a site that nginx
 // refuses makes this *Refused. No-op when nginx does not run.
 func (p *Proxy) Settle(ctx context.Context) error {
-	if err := durable.Remove(p.paths.closing()); ignoreMissing(err) != nil {
-		return err
-	}
 	if err := p.sweepTemporary(); err != nil {
 		return err
 	}
+	err := p.settleRunning(ctx)
+	return errors.Join(err, durable.Remove(p.paths.closing()))
+}
+
+// settleRunning does not return in the middle of a reload which a killed zdd asked
+// for: nginx starts the new workers 100 ms before it ends the older ones, whose
+// idle connections it then closes.
+func (p *Proxy) settleRunning(ctx context.Context) error {
 	ps, err := p.scan()
 	if err != nil || ps.master == nil {
 		return err
@@ -72,7 +93,17 @@ func (p *Proxy) Settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.refresh(ctx, prog)
+	if err := p.refresh(ctx, prog); err != nil {
+		return err
+	}
+	if left, err := readIfThere(p.paths.closing()); err != nil || left == nil {
+		return err
+	}
+	n, err := p.diskGeneration()
+	if err != nil {
+		return err
+	}
+	return p.await(ctx, n, reloadBudget)
 }
 
 // refresh reloads when the base files or the generation that runs are not what
@@ -109,60 +140,6 @@ func (p *Proxy) sweepTemporary() error {
 	return nil
 }
 
-// start begins a managed nginx. Workers of a killed master are told to finish
-// first: they hold the ports.
-func (p *Proxy) start(ctx context.Context, prog *program, ps processes) error {
-	if err := p.endOrphans(ctx, ps); err != nil {
-		return err
-	}
-	// nginx cannot bind a socket file that is there, and a killed master leaves it.
-	for _, stale := range []string{p.paths.door(), p.paths.pid(), p.paths.closing()} {
-		if err := durable.Remove(stale); err != nil {
-			return err
-		}
-	}
-	n, err := p.nextGeneration(ps)
-	if err != nil {
-		return err
-	}
-	main, err := p.mainFile(prog)
-	if err != nil {
-		return err
-	}
-	took, err := p.writeAndTest(ctx, prog, nil, []edit{main}, n)
-	if err != nil {
-		return err
-	}
-	if out, err := p.run(ctx, prog); err != nil {
-		return &Unreachable{Reason: "starting nginx: " + p.refused(out).Output, Err: err}
-	}
-	if err := p.await(ctx, n, reloadBudget+testShare*took); err != nil {
-		return &Unreachable{Reason: "starting nginx", Err: err}
-	}
-	return nil
-}
-
-// endOrphans asks the workers of a killed master to finish and waits until none
-// of them accepts.
-func (p *Proxy) endOrphans(ctx context.Context, ps processes) error {
-	if len(ps.orphans) == 0 {
-		return nil
-	}
-	for _, o := range ps.orphans {
-		if err := signal(o.pid, syscall.SIGQUIT); err != nil {
-			return err
-		}
-	}
-	return p.poll(ctx, reloadBudget, "workers of a killed nginx still accept", func(ps processes) bool {
-		for _, o := range ps.orphans {
-			if o.accepts {
-				return false
-			}
-		}
-		return true
-	})
-}
-
 // stopGrace is how long requests in progress may take before Stop ends them.
 const stopGrace = 3 * time.Second
 
@@ -172,6 +149,11 @@ const stopGrace = 3 * time.Second
 func (p *Proxy) Stop(ctx context.Context) error {
 	if p.config.Mode != Managed {
 		return nil
+	}
+	if p.underSystemd() { // which would start what it did not stop itself
+		if err := p.stopUnit(ctx); err != nil {
+			return err
+		}
 	}
 	for _, step := range []struct {
 		signal syscall.Signal

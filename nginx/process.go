@@ -19,6 +19,7 @@ type process struct {
 	leader      bool  // leads its session, as a master does that made itself a daemon
 	generations []int // of the markers that it holds
 	accepts     bool  // holds the door's listening socket
+	stopped     bool  // by SIGSTOP or a terminal; it does nothing until SIGCONT
 }
 
 func (p process) newest() int { return slices.Max(append(p.generations, 0)) }
@@ -60,6 +61,40 @@ func (ps processes) older(n int, accepting bool) []int {
 	return pids
 }
 
+// stopped are the processes without which nothing goes on: the master, and
+// workers that take connections, as far as somebody has stopped them.
+func (ps processes) stopped() []int {
+	var pids []int
+	if ps.master != nil && ps.master.stopped {
+		pids = append(pids, ps.master.pid)
+	}
+	for _, w := range ps.workers {
+		if w.accepts && w.stopped {
+			pids = append(pids, w.pid)
+		}
+	}
+	return pids
+}
+
+// usable is an *Unreachable when nginx runs, and yet nothing would come of a
+// reload: somebody has stopped processes, or removed the door.
+func (p *Proxy) usable(ps processes) error {
+	if stopped := ps.stopped(); len(stopped) > 0 {
+		return &Unreachable{
+			Reason: "nginx runs, but somebody has stopped (SIGSTOP) its processes " + pids(stopped),
+			Next:   fmt.Sprintf("let them go on: kill -CONT %s; then run the command again", strings.ReplaceAll(pids(stopped), ",", "")),
+		}
+	}
+	_, err := os.Stat(p.paths.door())
+	if errors.Is(err, fs.ErrNotExist) && ps.generation() > 0 {
+		return &Unreachable{
+			Reason: fmt.Sprintf("nginx (process %d) listens at %q, but somebody has removed that file", ps.master.pid, p.paths.door()),
+			Next:   "start nginx again: its sockets are made when it starts",
+		}
+	}
+	return nil
+}
+
 // held tells whether any process has the marker of generation n open.
 func (ps processes) held(n int) bool {
 	all := slices.Concat(ps.workers, ps.orphans)
@@ -76,7 +111,7 @@ func (p *Proxy) scan() (processes, error) {
 	if err != nil {
 		return processes{}, err
 	}
-	sockets, err := p.doorSockets(fsys)
+	sockets, err := p.doorSockets()
 	if err != nil {
 		return processes{}, err
 	}
@@ -129,7 +164,7 @@ func inspect(proc procfs.Proc, markers string, sockets []string) (found process,
 	if err != nil {
 		return process{}, false
 	}
-	found.parent, found.leader = stat.PPID, stat.Session == proc.PID
+	found.parent, found.leader, found.stopped = stat.PPID, stat.Session == proc.PID, stat.State == "T"
 	return found, true
 }
 
@@ -159,28 +194,15 @@ func family(ours []process) processes {
 	return ps
 }
 
-// socketReads is how often the list of unix sockets is read for the door's: the
-// kernel gives it out in pieces, and a row can be missed when other sockets come
-// and go in between.
-const socketReads = 20
-
 // doorSockets returns the door's listening sockets as /proc/PID/fd shows them.
-func (p *Proxy) doorSockets(fsys procfs.FS) ([]string, error) {
-	const listening = 1 << 16 // __SO_ACCEPTCON of the kernel's include/linux/net.h
-	if _, err := os.Stat(p.paths.door()); err != nil {
-		return nil, ignoreMissing(err)
+func (p *Proxy) doorSockets() ([]string, error) {
+	inodes, err := listeners(p.paths.door())
+	if err != nil {
+		return nil, err
 	}
 	var sockets []string
-	for try := 0; try < socketReads && len(sockets) == 0; try++ {
-		unix, err := fsys.NetUNIX()
-		if err != nil {
-			return nil, fmt.Errorf("reading the unix sockets: %w", err)
-		}
-		for _, row := range unix.Rows {
-			if row.Path == p.paths.door() && row.Flags&listening != 0 {
-				sockets = append(sockets, fmt.Sprintf("socket:[%d]", row.Inode))
-			}
-		}
+	for inode := range inodes {
+		sockets = append(sockets, fmt.Sprintf("socket:[%d]", inode))
 	}
 	return sockets, nil
 }

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"zdd/failpoint"
 )
 
 // program is the nginx program as found on this host.
@@ -135,7 +137,9 @@ func (p *Proxy) run(ctx context.Context, prog *program, args ...string) (string,
 	cmd.Stdout, cmd.Stderr = &out, &out
 	// A daemon that keeps the pipe must not keep us.
 	cmd.WaitDelay = 5 * time.Second
+	failpoint.Hit("before nginx " + strings.Join(args, " "))
 	err := cmd.Run()
+	failpoint.Hit("after nginx " + strings.Join(args, " "))
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
 	}
@@ -145,7 +149,10 @@ func (p *Proxy) run(ctx context.Context, prog *program, args ...string) (string,
 // logPrefix stands before nginx's words where its built-in error log is stderr.
 var logPrefix = regexp.MustCompile(`^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (\[\w+\]) \d+#\d+: `)
 
-var inFile = regexp.MustCompile(` in (/[^\s:]+):\d+`)
+var (
+	inFile     = regexp.MustCompile(` in (/[^\s:]+):\d+`)
+	quotedFile = regexp.MustCompile(`"(/[^"]+)"`)
+)
 
 // refused turns nginx's words into an error that says whose file is wrong.
 func (p *Proxy) refused(output string) *Refused {
@@ -165,8 +172,22 @@ func (p *Proxy) refused(output string) *Refused {
 		}
 	}
 	r.Output = strings.Join(words, "; ")
+	if m := quotedFile.FindStringSubmatch(r.Output); m != nil && r.File == "" {
+		r.File = m[1] // a certificate, say, which nginx reads after all lines
+	}
 	r.Ours = strings.HasPrefix(r.File, p.paths.dir+string(os.PathSeparator))
+	r.App = p.appOf(r.File)
 	return r
+}
+
+// appOf says to which app's site the file belongs; "" when to none.
+func (p *Proxy) appOf(file string) string {
+	switch filepath.Dir(file) {
+	case p.paths.sites(), p.paths.switches(), p.paths.copies():
+		app, _, _ := strings.Cut(filepath.Base(file), ".")
+		return app
+	}
+	return ""
 }
 
 // ownerOf says which app's site has the name, as far as it is zdd's. It reads

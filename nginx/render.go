@@ -7,11 +7,12 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"text/template"
+
+	"zdd/durable"
 )
 
 // upstreamIdle is how long nginx keeps an idle connection to an app. An open
@@ -23,7 +24,9 @@ const upstreamIdle = "500ms"
 //go:embed templates
 var templateFiles embed.FS
 
-var templates = template.Must(template.ParseFS(templateFiles, "templates/*.conf"))
+var templates = template.Must(template.New("").Funcs(template.FuncMap{
+	"text": unitText, "word": unitWord, "program": unitProgram,
+}).ParseFS(templateFiles, "templates/*"))
 
 func render(name string, data any) ([]byte, error) {
 	var b bytes.Buffer
@@ -51,7 +54,7 @@ type copied struct {
 
 // take remembers a copy of file for the app, and returns where it will stand.
 func (m *material) take(p *Proxy, app, field, file string) (string, error) {
-	data, err := os.ReadFile(file)
+	data, err := durable.ReadRegular(file, durable.MaxUserFile)
 	if err != nil {
 		return "", &Invalid{Field: field, Value: file, Reason: err.Error()}
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"zdd/failpoint"
 )
 
 // Marks of zdd's own rules: no other program has this priority and protocol
@@ -38,7 +40,9 @@ func (p *Proxy) Seal(addrs []string) (sealed bool, err error) {
 		}
 	}
 	for _, rule := range rules {
+		failpoint.Hit("before sealing")
 		err := netlink.RuleAdd(rule)
+		failpoint.Hit("after sealing")
 		switch {
 		case err == nil || errors.Is(err, unix.EEXIST):
 		case errors.Is(err, unix.EPERM), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EAFNOSUPPORT):
@@ -66,6 +70,7 @@ func (p *Proxy) Unseal(addrs []string) error {
 			if err != nil || !there {
 				break
 			}
+			failpoint.Hit("before unsealing")
 			if err := netlink.RuleDel(rule); err != nil && !errors.Is(err, unix.ENOENT) {
 				errs = append(errs, fmt.Errorf("removing the rule for %s: %w", rule.Dst, err))
 				break

@@ -127,7 +127,12 @@ func (p *Proxy) include(ctx context.Context, prog *program, file edit) error {
 	if err != nil {
 		return errors.Join(err, writeAll(former))
 	}
-	if err = p.reload(ctx, prog, n, took); err == nil {
+	endPolite, err := p.beginPolite(ctx, prog)
+	defer endPolite()
+	if err == nil {
+		err = p.reload(ctx, prog, n, took)
+	}
+	if err == nil {
 		return nil
 	}
 	if err2 := writeAll(former); err2 != nil {

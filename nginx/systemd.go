@@ -19,7 +19,11 @@ type systemd struct {
 	control string // the program that makes it read them again
 }
 
-var defaultSystemd = systemd{running: "/run/systemd/system", units: "/etc/systemd/system", control: "systemctl"}
+// DefaultUnitDir is where a host's administrator keeps units, see
+// systemd.unit(5).
+const DefaultUnitDir = "/etc/systemd/system"
+
+var defaultSystemd = systemd{running: "/run/systemd/system", units: DefaultUnitDir, control: "systemctl"}
 
 func (s systemd) dropIn() string {
 	return filepath.Join(s.units, "nginx.service.d", "zdd.conf")
