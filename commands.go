@@ -16,6 +16,7 @@ import (
 
 	"zdd/container"
 	"zdd/deploy"
+	"zdd/nginx"
 )
 
 func (z *zdd) commands() []*cli.Command {
@@ -55,12 +56,15 @@ func (z *zdd) commands() []*cli.Command {
 			Action: z.remove,
 		},
 		{
-			Name: "setup", Usage: "use the distribution's nginx in place of one of zdd's own",
-			Description: "zdd setup            adds one file to the distribution's nginx that includes zdd's sites\n" +
-				"zdd setup --undo     takes it out again",
+			Name: "setup", Usage: "use the distribution's nginx, or start zdd's own at boot",
+			Description: "zdd setup              adds one file to the distribution's nginx that includes zdd's sites\n" +
+				"zdd setup --systemd    lets systemd start an nginx of zdd's own at boot\n" +
+				"zdd setup --undo, zdd setup --systemd --undo    take it back",
 			Flags: []cli.Flag{
-				&cli.StringFlag{Name: "nginx-conf", Usage: "nginx's main configuration `FILE` (default: the one that nginx was built with)"},
-				&cli.BoolFlag{Name: "undo", Usage: "take zdd's file out of the distribution's nginx"},
+				&cli.BoolFlag{Name: "systemd", Usage: "write and enable a systemd unit for zdd's own nginx"},
+				&cli.StringFlag{Name: "unit-dir", DefaultText: nginx.DefaultUnitDir, Usage: "write the unit into `FOLDER`, as for an image"},
+				&cli.StringFlag{Name: "nginx-conf", Usage: "the distribution's main configuration `FILE` (default: the one that nginx was built with)"},
+				&cli.BoolFlag{Name: "undo", Usage: "take back what the same command without --undo did"},
 			},
 			Action: z.setup,
 		},

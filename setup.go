@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/urfave/cli/v2"
@@ -11,7 +12,8 @@ import (
 	"zdd/release"
 )
 
-// setup makes the distribution's nginx the one that zdd works with.
+// setup makes the distribution's nginx the one that zdd works with, or lets
+// systemd start zdd's own.
 func (z *zdd) setup(c *cli.Context) error {
 	if _, err := arguments(c, 0, 0); err != nil {
 		return err
@@ -26,29 +28,56 @@ func (z *zdd) setup(c *cli.Context) error {
 	if err != nil {
 		return deploy.Classify(c.Context, err)
 	}
-	err = z.changeSystem(c, store)
+	change := z.changeSystem
+	if c.Bool("systemd") {
+		change = z.changeUnit
+	}
+	done, err := change(c, store)
 	if err := errors.Join(err, lock.Unlock()); err != nil {
 		return deploy.Classify(c.Context, err)
 	}
-	if c.Bool("undo") {
-		z.console.Done("setup", "nginx is as it was before zdd setup")
-	} else {
-		z.console.Done("setup", "nginx is set up; deploy with: zdd deploy APP IMAGE")
-	}
+	z.console.Done("setup", done)
 	return nil
 }
 
-func (z *zdd) changeSystem(c *cli.Context, store *release.Store) error {
+// changeUnit gives zdd's own nginx to systemd, or takes it back.
+func (z *zdd) changeUnit(c *cli.Context, store *release.Store) (done string, err error) {
+	if c.IsSet("nginx-conf") {
+		return "", usageError(c, "--nginx-conf is the distribution's, and --systemd is for an nginx of zdd's own")
+	}
+	proxy, err := z.proxy(store)
+	if err != nil {
+		return "", err
+	}
+	units := absolute(c.String("unit-dir"))
+	if c.Bool("undo") {
+		if err := proxy.RemoveUnit(c.Context, units); err != nil {
+			return "", err
+		}
+		return "systemd no longer starts zdd's nginx", nil
+	}
+	name, err := proxy.SetupUnit(c.Context, units)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("systemd starts zdd's nginx at boot, as %s", name), nil
+}
+
+// changeSystem gives zdd the distribution's nginx, or takes it back.
+func (z *zdd) changeSystem(c *cli.Context, store *release.Store) (done string, err error) {
+	if c.IsSet("unit-dir") {
+		return "", usageError(c, "--unit-dir is for --systemd")
+	}
 	former, err := nginx.LoadConfig(store.NginxDir())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return "", err
 	}
 	apps, err := store.Apps()
 	if err != nil {
-		return err
+		return "", err
 	}
 	if len(apps) > 0 && (c.Bool("undo") || former.Mode == nginx.Managed) {
-		return usageError(c, "the apps %v are served as it is now; remove them first", apps)
+		return "", usageError(c, "the apps %v are served as it is now; remove them first", apps)
 	}
 	plain, tls, plainGiven, tlsGiven := listen()
 	if !plainGiven && !tlsGiven {
@@ -59,10 +88,14 @@ func (z *zdd) changeSystem(c *cli.Context, store *release.Store) error {
 		Listen: plain, ListenTLS: tls, Warn: z.console.Warn,
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	if c.Bool("undo") {
-		return proxy.Unsetup(c.Context)
+		return "nginx is as it was before zdd setup", proxy.Unsetup(c.Context)
 	}
-	return proxy.Setup(c.Context)
+	// Both would take the same ports at boot.
+	if proxy.HasUnit() {
+		return "", usageError(c, "systemd starts an nginx of zdd's own; take that back first: zdd setup --systemd --undo")
+	}
+	return "nginx is set up; deploy with: zdd deploy APP IMAGE", proxy.Setup(c.Context)
 }

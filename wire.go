@@ -31,7 +31,7 @@ func (z *zdd) deployer(c *cli.Context, words string) (*deploy.Deployer, error) {
 	}
 	engine, err := z.engine(c.Context, store)
 	if err != nil {
-		return nil, deploy.Classify(c.Context, err)
+		return nil, deploy.ClassifyFor(c.Context, err, store, proxy, c.Args().First())
 	}
 	return deploy.New(deploy.Config{
 		Store: store, Engine: engine, Proxy: proxy, Holder: release.Self("zdd " + words),

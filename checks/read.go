@@ -3,7 +3,13 @@ package checks
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"zdd/durable"
 )
+
+// ReadFile reads the file of checks at path, for Read: a regular file of at most
+// MaxSize bytes. The error is a *fs.PathError.
+func ReadFile(path string) ([]byte, error) { return durable.ReadRegular(path, MaxSize) }
 
 // Read reads a file of checks in the format that its content has: an app.json
 // begins with {, and all else is a CHECKS file. It never fails, see Parse.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bufio"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -22,7 +23,9 @@ func (c *Console) Statuses(statuses []deploy.AppStatus) {
 		fmt.Fprintln(c.config.Out, "no app yet; begin with: zdd deploy APP IMAGE")
 		return
 	}
-	table := tabwriter.NewWriter(c.config.Out, 0, 0, 2, ' ', 0)
+	out := bufio.NewWriter(c.config.Out)
+	defer out.Flush()
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "APP\tRELEASE\tSTATE\tSLOT\tREPLICAS\tIMAGE\tDOMAINS")
 	for _, status := range statuses {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", status.App, number(status.Release), status.State,
@@ -31,7 +34,7 @@ func (c *Console) Statuses(statuses []deploy.AppStatus) {
 	_ = table.Flush()
 	for _, status := range statuses {
 		if status.Hint != "" {
-			fmt.Fprintf(c.config.Out, "%s: %s\n", status.App, plain(status.Hint))
+			fmt.Fprintf(out, "%s: %s\n", status.App, plain(status.Hint))
 		}
 	}
 }
@@ -65,7 +68,9 @@ func (c *Console) History(entries []release.Entry) {
 		fmt.Fprintln(c.config.Out, "nothing has happened yet")
 		return
 	}
-	table := tabwriter.NewWriter(c.config.Out, 0, 0, 2, ' ', 0)
+	out := bufio.NewWriter(c.config.Out) // a cell at a time is slow
+	defer out.Flush()
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "WHEN\tWHAT\tRELEASE\tOUTCOME\tTOOK\tBY\tIMAGE\tCAUSE")
 	for _, entry := range entries {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",

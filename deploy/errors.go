@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"zdd/checks"
 	"zdd/container"
@@ -107,6 +108,9 @@ func classify(ctx context.Context, err error, step Step) *Error {
 	if failure.Hint == "" && errors.As(err, &refused) && refused.File != "" {
 		failure.Hint = "look at " + refused.File + "; if a killed command left it like that: zdd recover"
 	}
+	if failure.Hint == "" && errors.Is(err, syscall.ENOSPC) {
+		failure.Hint = "free some space on the disk that is named above, for example by: docker image prune"
+	}
 	if failure.Hint == "" {
 		failure.Hint = hints[failure.Exit]
 	}
@@ -120,6 +124,17 @@ func classify(ctx context.Context, err error, step Step) *Error {
 // Classify makes of a failure before the first step the *Error that the
 // operator reads.
 func Classify(ctx context.Context, err error) *Error { return classify(ctx, err, "") }
+
+// ClassifyFor is Classify for a command about an app: it says what serves, as
+// far as store and nginx know without the engine.
+func ClassifyFor(ctx context.Context, err error, store *release.Store, proxy Proxy, app string) *Error {
+	failure := Classify(ctx, err)
+	m := New(Config{Store: store, Proxy: proxy}).newMove(release.KindRecover, app)
+	if m.mustExist() == nil && m.readState() == nil {
+		failure.Serving = m.serving(ctx)
+	}
+	return failure
+}
 
 func exitOf(err error, step Step) Exit {
 	switch {

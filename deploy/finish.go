@@ -21,13 +21,25 @@ func (m *move) commit(ctx context.Context) error {
 	return m.run(ctx, StepCommit, func(context.Context) (string, error) {
 		live := m.committed()
 		if err := m.app.SaveState(live); err != nil {
-			return "", err
+			if !m.isOnDisk(live) {
+				return "", err
+			}
+			// Only the folder's fsync failed. To undo what the disk calls live could
+			// end with neither release serving.
+			m.warn(StepCommit, fmt.Errorf("%w (release %d is live; a crash of the machine now could take that back)", err, m.target.Number))
 		}
 		m.hasOld = m.state.Live != 0
 		m.state = live
 		m.undo.forget()
 		return fmt.Sprintf("release %d is live", m.target.Number), nil
 	})
+}
+
+// isOnDisk says whether a state that could not be saved is nevertheless what a
+// later command will read.
+func (m *move) isOnDisk(state release.State) bool {
+	found, err := m.app.State()
+	return err == nil && found.Live == state.Live && found.Deploy != nil && found.Deploy.Phase == state.Deploy.Phase
 }
 
 // committed is the state in which the target is live and only cleaning up is
@@ -122,7 +134,7 @@ func (m *move) retire(ctx context.Context) {
 			m.removeTasks(ctx),
 			m.Proxy.Unseal(m.oldPool()),
 		)
-		m.recordDone()
+		err = errors.Join(err, m.recordDone())
 		if err != nil { // the journal stays: the next command goes on from here
 			return "", err
 		}
@@ -140,8 +152,15 @@ func (m *move) grace() time.Duration {
 	return old.Settings.StopTimeout.Or(release.DefaultStopTimeout)
 }
 
-// closeJournal ends the move on disk. It takes a context as all undoing does.
+// closeJournal ends the move on disk. What history has to tell of it is told
+// before: after a kill in between, the journal brings the next command here
+// again. It takes a context as all undoing does.
 func (m *move) closeJournal(context.Context) error {
+	if m.ending != nil {
+		if err := m.ending(); err != nil {
+			return err
+		}
+	}
 	done := m.state
 	done.Deploy = nil
 	if err := m.app.SaveState(done); err != nil {

@@ -22,38 +22,45 @@ func (m *move) entry(outcome release.Outcome) release.Entry {
 // recordDone writes the success down, before the journal is closed: a command
 // that is killed in between is finished by the next one, which looks first
 // whether it is written already.
-func (m *move) recordDone() {
+func (m *move) recordDone() error {
 	if m.recorded() {
-		return
+		return nil
 	}
 	entry := m.entry(release.Done)
 	entry.From = m.state.Previous
 	entry.Drained, entry.Open = m.drained.Closed, m.drained.Connections
-	m.append(entry)
+	return m.app.Append(entry)
 }
 
+// recorded says whether history has the end of this move already: of the
+// command, or of one that was killed after it had written the line.
 func (m *move) recorded() bool {
-	entries, err := m.app.History()
-	if err != nil || len(entries) == 0 {
+	last, ok, err := m.app.LastEntry()
+	if err != nil || !ok {
 		return false
 	}
-	last := entries[len(entries)-1]
 	return last.Kind == m.kind && last.Release == m.target.Number && last.Time.After(m.begun)
 }
 
 // recordUndone writes down that an interrupted move was undone.
-func (m *move) recordUndone() {
+func (m *move) recordUndone() error {
+	if m.recorded() {
+		return nil
+	}
 	entry := m.entry(release.Undone)
 	entry.From = m.state.Live
 	entry.Step, entry.Error = string(StepRecover), "the command did not come to its end"
-	m.append(entry)
+	return m.app.Append(entry)
 }
 
 // recordFailure writes the failure of a move down, if it got as far as to
 // change something.
-func (m *move) recordFailure(failure *Error) {
+func (m *move) recordFailure(failure *Error) error {
 	if m.appLock == nil || m.gone || m.kind == release.KindRecover || m.target.Number == 0 {
-		return
+		return nil
+	}
+	if m.recorded() {
+		return nil
 	}
 	outcome := release.Failed
 	if failure.Exit == ExitInterrupted {
@@ -61,11 +68,5 @@ func (m *move) recordFailure(failure *Error) {
 	}
 	entry := m.entry(outcome)
 	entry.From, entry.Step, entry.Error = m.state.Live, string(failure.Step), headline(failure.Err)
-	m.append(entry)
-}
-
-func (m *move) append(entry release.Entry) {
-	if err := m.app.Append(entry); err != nil {
-		m.warn(m.step, err)
-	}
+	return m.app.Append(entry)
 }

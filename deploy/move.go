@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zdd/container"
+	"zdd/failpoint"
 	"zdd/nginx"
 	"zdd/release"
 )
@@ -37,6 +38,7 @@ type move struct {
 	instances []container.Instance
 
 	undo     undo
+	ending   func() error // tells history how the move ended, before its journal is closed
 	step     Step
 	begun    time.Time
 	switched time.Time // zero until requests go to target
@@ -63,7 +65,9 @@ func (m *move) run(ctx context.Context, step Step, do func(context.Context) (str
 	}
 	begun := time.Now()
 	m.tell(step, Started, "", 0)
+	failpoint.Hit("before " + string(step))
 	detail, err := do(ctx)
+	failpoint.Hit("after " + string(step))
 	if err != nil {
 		text := headline(err)
 		if ctx.Err() != nil {
@@ -82,7 +86,9 @@ func (m *move) after(step Step, do func() (string, error)) {
 	m.step = step
 	begun := time.Now()
 	m.tell(step, Started, "", 0)
+	failpoint.Hit("before " + string(step))
 	detail, err := do()
+	failpoint.Hit("after " + string(step))
 	if err != nil {
 		m.warn(step, err)
 		return
@@ -123,13 +129,22 @@ func (m *move) lock(ctx context.Context) error {
 		limit = *m.wait
 	}
 	return m.run(ctx, StepLock, func(ctx context.Context) (string, error) {
-		m.newApp = !app.Exists()
 		m.appLock, err = app.Lock(ctx, limit, m.Holder, func(holder release.Holder) {
 			m.Progress(StepLock, "waiting for "+holder.String())
 			m.tell(StepLock, Warning, "waiting for "+holder.String(), 0)
 		})
 		if err != nil {
 			return "", err
+		}
+		// The app may have been removed while this command waited.
+		if m.newApp = !app.Exists(); m.newApp && m.kind != release.KindDeploy {
+			return "", m.mustExist()
+		}
+		if m.kind != release.KindDeploy || m.state.Deploy != nil {
+			m.makeRoom()
+		}
+		if err := m.app.Sweep(); err != nil {
+			m.warn(StepLock, err)
 		}
 		if err := m.readState(); err != nil {
 			return "", err
@@ -205,8 +220,12 @@ func (m *move) end(ctx context.Context, outcome *Outcome, err *error) {
 	var failure *Error
 	if *err != nil {
 		failure = classify(ctx, *err, m.step)
+		m.ending = func() error { return m.recordFailure(failure) }
 		m.takeBack(ctx, failure)
-		m.recordFailure(failure)
+		// Where there was no journal to close, or it stays open.
+		if recordErr := m.recordFailure(failure); recordErr != nil {
+			m.warn(m.step, recordErr)
+		}
 		failure.Serving = m.serving(ctx)
 		m.tellFailed(ctx, failure)
 		*err = failure
@@ -233,6 +252,7 @@ func (m *move) takeBack(ctx context.Context, failure *Error) {
 	if len(m.undo.entries) > 0 {
 		begun := time.Now()
 		m.tell(StepUndo, Started, "", 0)
+		m.makeRoom()
 		if err := m.undo.run(ctx, m.undoLimit()); err != nil {
 			m.tell(StepUndo, Failed, err.Error(), time.Since(begun))
 			failure.Exit = ExitIncomplete
@@ -268,6 +288,15 @@ func (m *move) outcome(failure *Error) Outcome {
 	return outcome
 }
 
+// noneRuns says whether it is known that the live release does not run.
+func (m *move) noneRuns(ctx context.Context) bool {
+	if m.Engine == nil { // it could not be reached
+		return false
+	}
+	running, err := m.Engine.List(ctx, container.Filter{App: m.name, Release: m.state.Live})
+	return err == nil && len(running) == 0
+}
+
 // serving says in words what serves after a failure.
 func (m *move) serving(ctx context.Context) string {
 	switch {
@@ -284,8 +313,7 @@ func (m *move) serving(ctx context.Context) string {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ProofTimeout)
 	defer cancel()
-	running, err := m.Engine.List(ctx, container.Filter{App: m.name, Release: m.state.Live})
-	if err == nil && len(running) == 0 {
+	if m.noneRuns(ctx) {
 		return fmt.Sprintf("nothing: no container of %s, the live release, runs; start it: zdd recover %s", live, m.name)
 	}
 	switch slot, err := m.Proxy.Answers(ctx, m.name); {

@@ -131,6 +131,11 @@ func (m *move) beginAnew(ctx context.Context) error {
 // ensureNginx makes sure that nginx runs, with what zdd last gave it.
 func (m *move) ensureNginx(ctx context.Context) error {
 	return m.withRoot(ctx, func() error {
+		if m.state.Deploy != nil || m.kind == release.KindRecover {
+			if err := errors.Join(m.Store.Sweep(), m.Proxy.Sweep()); err != nil {
+				m.warn(m.step, err)
+			}
+		}
 		err := m.settleNginx(ctx)
 		switch {
 		case err == nil:
@@ -183,7 +188,7 @@ func (m *move) interrupted() *move {
 	} else if live, err := m.app.Release(m.state.Live); err == nil {
 		r.settings = live.Settings
 	}
-	r.target = release.Release{App: m.name, Number: journal.Release, Image: journal.Image}
+	r.target = release.Release{App: m.name, Number: journal.Release, Image: journal.Image, ImageID: journal.ImageID}
 	if target, err := m.app.Release(journal.Release); err == nil {
 		r.target = target
 	}
@@ -208,15 +213,28 @@ func (r *move) settle(ctx context.Context) (string, error) {
 		}
 		return r.conclude(ctx), nil
 	}
+	if err := r.awaitCreation(ctx); err != nil {
+		return "", err
+	}
 	r.registerUndo()
+	r.ending = r.recordUndone
 	if err := r.undo.run(ctx, r.undoLimit()); err != nil {
 		return "", &Error{
 			Exit: ExitIncomplete, Err: fmt.Errorf("undoing the interrupted %s of release %d: %w", r.kind, r.target.Number, err),
 			Hint: "mend what is named above, then run: zdd recover " + r.name,
 		}
 	}
-	r.recordUndone()
 	return fmt.Sprintf("undid the %s of release %d, which was interrupted", r.kind, r.target.Number), nil
+}
+
+// awaitCreation waits for what the engine may still be making for the
+// interrupted move, which nobody would remove otherwise.
+func (m *move) awaitCreation(ctx context.Context) error {
+	replicas := m.target.Settings.Replicas
+	if replicas == 0 { // killed before there was a record
+		replicas = m.settings.WithDefaults().Replicas
+	}
+	return m.Engine.AwaitCreation(ctx, m.name, m.target.Number, replicas, m.target.ImageID)
 }
 
 // conclude does what a killed command left to do after its commit.

@@ -28,6 +28,9 @@ func (d *Deployer) Remove(ctx context.Context, app string, wait *time.Duration) 
 		return
 	}
 	err = m.run(ctx, StepRetire, func(ctx context.Context) (string, error) {
+		if err := m.awaitInterrupted(ctx); err != nil {
+			return "", err
+		}
 		if err := m.removeAll(ctx); err != nil {
 			return "", err
 		}
@@ -35,6 +38,16 @@ func (d *Deployer) Remove(ctx context.Context, app string, wait *time.Duration) 
 		return "", nil
 	})
 	return
+}
+
+// awaitInterrupted lets nothing of a killed move appear after the removal, which
+// forgets all that a later command would know it by.
+func (m *move) awaitInterrupted(ctx context.Context) error {
+	journal := m.state.Deploy
+	if journal == nil || journal.Kind == release.KindRemove || journal.Phase == release.Committed {
+		return nil
+	}
+	return m.interrupted().awaitCreation(ctx)
 }
 
 // mustExist refuses an app that nobody has deployed.

@@ -6,18 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/docker/go-units"
-	"golang.org/x/sys/unix"
-
 	"zdd/checks"
 	"zdd/container"
 	"zdd/release"
 )
-
-// MinFreeDisk is how many bytes must be free where the engine keeps images and
-// where zdd keeps its files: a deploy is refused below it, because a disk that
-// fills up in its middle hurts the live release too.
-const MinFreeDisk = 256 << 20
 
 // resolve finds out what exactly is to be deployed, and registers it as the
 // next release.
@@ -80,26 +72,6 @@ func (m *move) nextNumber() (int, error) {
 		return m.state.Next, err
 	}
 	return max(m.state.Next, numbers[len(numbers)-1]+1), nil
-}
-
-func (m *move) refuseFullDisk(ctx context.Context) error {
-	if free, known := m.Engine.FreeDisk(ctx); known && free < MinFreeDisk {
-		return fullDisk("the Docker engine's data", free)
-	}
-	var stat unix.Statfs_t
-	if err := unix.Statfs(m.Store.Root(), &stat); err != nil {
-		return fmt.Errorf("asking for the free space of %q: %w", m.Store.Root(), err)
-	}
-	if free := stat.Bavail * uint64(stat.Bsize); free < MinFreeDisk {
-		return fullDisk(m.Store.Root(), free)
-	}
-	return nil
-}
-
-func fullDisk(of string, free uint64) error {
-	return usage("free some space, for example by: docker image prune",
-		"the disk of %s has %s free, less than the %s that a deploy needs",
-		of, units.BytesSize(float64(free)), units.BytesSize(MinFreeDisk))
 }
 
 // image builds, finds or pulls the release's image.
@@ -182,7 +154,7 @@ func (m *move) openJournal(next int) error {
 	m.state.Next = next
 	m.state.Deploy = &release.Journal{
 		Kind: m.kind, Release: m.target.Number, Slot: m.slot, Phase: release.Started,
-		Image: m.target.Image, Started: m.begun.UTC(), Holder: m.Holder,
+		Image: m.target.Image, ImageID: m.target.ImageID, Started: m.begun.UTC(), Holder: m.Holder,
 	}
 	if m.change != nil {
 		m.state.Deploy.Settings = &m.settings

@@ -39,6 +39,7 @@ type runners interface {
 	Stop(ctx context.Context, instances []container.Instance, grace time.Duration) error
 	Remove(ctx context.Context, instances []container.Instance) error
 	RemoveTasks(ctx context.Context, app string) error
+	AwaitCreation(ctx context.Context, app string, release, replicas int, imageID string) error
 }
 
 // Engine is everything that a deploy asks of the Docker engine.
@@ -52,6 +53,7 @@ type switcher interface {
 	Switch(app string, slot nginx.Slot) error
 	Live(app string) (slot nginx.Slot, installed bool, err error)
 	Answers(ctx context.Context, app string) (nginx.Slot, error)
+	AnswersOf(ctx context.Context, apps []string) map[string]nginx.Answer
 	Prove(ctx context.Context, app string, slot nginx.Slot) error
 	Transport() *http.Transport
 }
@@ -67,6 +69,7 @@ type sites interface {
 	Remove(ctx context.Context, app string) error
 	Settle(ctx context.Context) error
 	Generations() (running, disk int, lingering []int, err error)
+	Sweep() error
 }
 
 // drainer waits for the last answers of a slot.

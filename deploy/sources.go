@@ -3,8 +3,6 @@ package deploy
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"path"
 
 	"zdd/checks"
@@ -47,7 +45,7 @@ func (m *move) otherChecks(ctx context.Context, target release.Release, image co
 		}
 	}
 	if file := m.app.AppJSON(); file != "" {
-		text, err := readLimited(file)
+		text, err := readFile(file)
 		if err != nil {
 			return written{}, err
 		}
@@ -125,27 +123,17 @@ func (m *move) hasHealthchecks(found written) bool {
 }
 
 func (m *move) readChecks(path string) (written, error) {
-	text, err := readLimited(path)
+	text, err := readFile(path)
 	if err != nil {
 		return written{}, err
 	}
 	return m.accept(written{string(text), path})
 }
 
-// readLimited reads as much of a file as tells that it is too large.
-func readLimited(path string) ([]byte, error) {
-	unreadable := "name a CHECKS file that can be read: --checks FILE"
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // a pipe would be waited for
-		return nil, usage(unreadable, "reading the checks: %s is not a regular file", path)
-	}
-	file, err := os.Open(path)
+func readFile(path string) ([]byte, error) {
+	text, err := checks.ReadFile(path)
 	if err != nil {
-		return nil, usage(unreadable, "reading the checks: %w", err)
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, checks.MaxSize+1))
-	if err != nil {
-		return nil, usage(unreadable, "reading the checks: %w", err)
+		return nil, usage("name a CHECKS file that can be read: --checks FILE", "the checks: %w", err)
 	}
 	return text, nil
 }

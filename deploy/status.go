@@ -3,6 +3,9 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"zdd/container"
 	"zdd/nginx"
@@ -49,7 +52,8 @@ type Replica struct {
 }
 
 // Status says how the named apps are, or all apps when none is named. It
-// changes nothing and takes no lock.
+// changes nothing and takes no lock. However many apps there are, the engine is
+// asked once, and nginx on one connection.
 func (d *Deployer) Status(ctx context.Context, names ...string) ([]AppStatus, error) {
 	asked := len(names) > 0
 	if !asked {
@@ -59,22 +63,51 @@ func (d *Deployer) Status(ctx context.Context, names ...string) ([]AppStatus, er
 		}
 		names = all
 	}
-	statuses := make([]AppStatus, 0, len(names))
-	for _, name := range names {
-		m := d.newMove(release.KindRecover, name)
-		status, err := m.status(ctx)
-		if err != nil && (asked || is[*container.Unreachable](err)) {
+	moves := make([]*move, len(names))
+	statuses := make([]AppStatus, len(names))
+	errs := make([]error, len(names))
+	each(len(names), func(i int) {
+		moves[i] = d.newMove(release.KindRecover, names[i])
+		statuses[i], errs[i] = moves[i].onDisk()
+	})
+	for i, err := range errs {
+		if err != nil && asked {
 			return nil, classify(ctx, err, "")
 		}
 		if err != nil { // the other apps are not to blame
-			status = AppStatus{App: name, State: StateUnreadable, Replicas: []Replica{}, Domains: []string{}, Hint: err.Error()}
+			moves[i].state.Live = 0
+			statuses[i] = AppStatus{App: names[i], State: StateUnreadable, Replicas: []Replica{}, Domains: []string{}, Hint: err.Error()}
 		}
-		statuses = append(statuses, status)
+	}
+	world, err := d.look(ctx, moves)
+	if err != nil {
+		return nil, classify(ctx, err, "")
+	}
+	for i, m := range moves {
+		if m.state.Live != 0 {
+			world.complete(&statuses[i], m)
+		}
 	}
 	return statuses, nil
 }
 
-func (m *move) status(ctx context.Context) (AppStatus, error) {
+// each does something for 0 to n-1, on all processors at once.
+func each(n int, do func(i int)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// onDisk is what the app's files say of it. State is empty where that is for
+// the engine and nginx to say.
+func (m *move) onDisk() (AppStatus, error) {
 	if err := m.mustExist(); err != nil {
 		return AppStatus{}, err
 	}
@@ -87,9 +120,10 @@ func (m *move) status(ctx context.Context) (AppStatus, error) {
 	}
 	status := AppStatus{
 		App: m.name, Release: m.state.Live, Slot: string(m.state.Slot), Previous: m.state.Previous,
-		State: StateNone, Replicas: []Replica{}, Domains: hosts(m.name, settings),
+		Replicas: []Replica{}, Domains: hosts(m.name, settings),
 	}
 	if m.state.Live == 0 {
+		status.State = StateNone
 		return m.unfinished(status), nil
 	}
 	live, err := m.app.Release(m.state.Live)
@@ -97,36 +131,69 @@ func (m *move) status(ctx context.Context) (AppStatus, error) {
 		return AppStatus{}, err
 	}
 	status.Image = live.Image
-	if status.Replicas, err = m.replicas(ctx); err != nil {
-		return AppStatus{}, err
-	}
-	status.State, status.Hint = m.health(ctx, status.Replicas)
 	return m.unfinished(status), nil
+}
+
+// seen is what the engine and nginx say of several apps.
+type seen struct {
+	instances map[string][]container.Instance // by app
+	answers   map[string]nginx.Answer
+}
+
+// look asks the engine and nginx about those apps that have a live release.
+func (d *Deployer) look(ctx context.Context, moves []*move) (seen, error) {
+	var live []string
+	for _, m := range moves {
+		if m.state.Live != 0 {
+			live = append(live, m.name)
+		}
+	}
+	s := seen{instances: map[string][]container.Instance{}}
+	if len(live) == 0 {
+		return s, nil
+	}
+	filter := container.Filter{All: true, Brief: true}
+	if len(live) == 1 {
+		filter.App = live[0]
+	}
+	all, err := d.Engine.List(ctx, filter)
+	if err != nil {
+		return s, err
+	}
+	for _, instance := range all {
+		s.instances[instance.App] = append(s.instances[instance.App], instance)
+	}
+	s.answers = d.Proxy.AnswersOf(ctx, live)
+	return s, nil
+}
+
+// complete adds to the status what is not on disk.
+func (s seen) complete(status *AppStatus, m *move) {
+	status.Replicas = m.replicas(s.instances[m.name])
+	if status.State == "" {
+		status.State, status.Hint = m.health(status.Replicas, s.answers[m.name])
+	}
 }
 
 // replicas are those that the live release should have, with what became of
 // their containers.
-func (m *move) replicas(ctx context.Context) ([]Replica, error) {
-	instances, err := m.Engine.List(ctx, container.Filter{App: m.name, Release: m.state.Live, All: true})
-	if err != nil {
-		return nil, err
-	}
+func (m *move) replicas(instances []container.Instance) []Replica {
 	slot := m.state.Slots[m.state.Slot]
 	replicas := make([]Replica, 0, slot.Replicas)
 	for n, address := range slot.Addresses[:slot.Replicas] {
 		replica := Replica{fmt.Sprintf("zdd-%s-%d-%d", m.name, m.state.Live, n+1), address.String(), ReplicaMissing}
 		for _, instance := range instances {
-			if instance.Replica == n+1 {
+			if instance.Release == m.state.Live && instance.Replica == n+1 {
 				replica.Name, replica.State = instance.Name, instance.State
 			}
 		}
 		replicas = append(replicas, replica)
 	}
-	return replicas, nil
+	return replicas
 }
 
 // health says in a word how the live release is, and what to do about it.
-func (m *move) health(ctx context.Context, replicas []Replica) (state AppState, hint string) {
+func (m *move) health(replicas []Replica, answer nginx.Answer) (state AppState, hint string) {
 	mend := "start it again: zdd recover " + m.name
 	up := 0
 	for _, replica := range replicas {
@@ -134,15 +201,15 @@ func (m *move) health(ctx context.Context, replicas []Replica) (state AppState, 
 			up++
 		}
 	}
-	switch slot, err := m.Proxy.Answers(ctx, m.name); {
+	switch {
 	case up == 0:
 		return StateStopped, "no replica runs; " + mend
 	case up < len(replicas):
 		return StateDegraded, fmt.Sprintf("%d of %d replicas run; deploy it again, which starts it whole", up, len(replicas))
-	case err != nil:
-		return StateUnreachable, fmt.Sprintf("nginx does not answer for it (%v); %s", err, mend)
-	case slot != nginx.Slot(m.state.Slot):
-		return StateUnreachable, fmt.Sprintf("nginx gives its requests to %s; %s", slot, mend)
+	case answer.Err != nil:
+		return StateUnreachable, fmt.Sprintf("nginx does not answer for it (%v); %s", answer.Err, mend)
+	case answer.Slot != nginx.Slot(m.state.Slot):
+		return StateUnreachable, fmt.Sprintf("nginx gives its requests to %s; %s", answer.Slot, mend)
 	default:
 		return StateLive, ""
 	}

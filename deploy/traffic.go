@@ -84,7 +84,11 @@ func (m *move) site(live release.Slot) (nginx.Site, error) {
 		HTTPSRedirect: settings.HTTPS == release.HTTPSRedirect,
 		BodySize:      settings.BodySize, ReadTimeout: settings.ReadTimeout.Or(0),
 		Gzip: settings.Gzip, TrustedProxies: settings.TrustedProxies,
-		Snippets: m.app.Snippets(), Own: settings.Site == release.SiteOwn,
+		Own: settings.Site == release.SiteOwn,
+	}
+	var err error
+	if site.Snippets, err = m.app.Snippets(); err != nil {
+		return site, err
 	}
 	if cert, key, err := m.app.Certificate(); err != nil {
 		return site, err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"zdd/failpoint"
 )
 
 // UndoTimeout bounds the undoing of a failed deploy, all steps together, beside
@@ -59,7 +61,10 @@ func (u *undo) run(ctx context.Context, limit time.Duration) error {
 		if last.last && len(failures) > 0 {
 			continue
 		}
-		if err := last.back(ctx); err != nil {
+		failpoint.Hit("before undoing " + last.what)
+		err := last.back(ctx)
+		failpoint.Hit("after undoing " + last.what)
+		if err != nil {
 			failures = append(failures, fmt.Errorf("undoing %s: %w", last.what, err))
 			if last.traffic {
 				u.forget()

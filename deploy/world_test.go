@@ -28,6 +28,9 @@ import (
 // patience bounds what must end at some time; nothing here is a measurement.
 const patience = 2 * time.Minute
 
+// settling is how long the fake engine may take to begin with what it was asked.
+const settling = 500 * time.Millisecond
+
 // TestMain lets more tests run at once than there are cores: they wait for
 // drains and for nginx more than they compute. As a child it is one command of
 // zdd, to be killed.
@@ -97,7 +100,7 @@ func connect(ctx context.Context, root, addr, engine string) (p parts, err error
 	if p.proxy, err = nginx.New(nginx.Config{Dir: p.store.NginxDir(), Listen: []string{addr}}); err != nil {
 		return p, err
 	}
-	p.engine, err = container.Connect(ctx, container.Config{Root: root, Host: engine})
+	p.engine, err = container.Connect(ctx, container.Config{Root: root, Host: engine, Settling: settling})
 	return p, err
 }
 

@@ -114,11 +114,17 @@ func TestKillLeft_leavesTheHooksOfALivingZddAlone(t *testing.T) {
 func TestKillLeft_sparesTheRunThatItIsAPartOf(t *testing.T) {
 	path := sh(t, daemoniser...)
 	endZdd(startZdd(t, path, path))
-	daemon, ok := look(pidIn(t, path, "daemon"))
-	if !ok {
-		t.Fatal("the daemon has ended")
-	}
-	t.Setenv(runVariable, daemon.run)
+	// In the moment of its exec the kernel shows no environment of it.
+	pid, run := pidIn(t, path, "daemon"), ""
+	eventually(t, "the daemon shows its environment", func() bool {
+		daemon, ok := look(pid)
+		if !ok {
+			t.Fatal("the daemon has ended")
+		}
+		run = daemon.run
+		return run != ""
+	})
+	t.Setenv(runVariable, run)
 	if diff := cmp.Diff(0, killLeft(t, path)); diff != "" {
 		t.Error(diff)
 	}

@@ -38,9 +38,12 @@ func (a *App) Path(elem ...string) string {
 // Exists reports whether anything is known about the app. A folder that holds
 // a lock alone does not count: a first deploy that failed may leave one.
 func (a *App) Exists() bool {
+	if isThere(a.Path(stateFile)) { // as a rule, and at a tenth of the cost
+		return true
+	}
 	entries, _ := os.ReadDir(a.dir)
 	for _, entry := range entries {
-		if entry.Name() != lockFile {
+		if entry.Name() != lockFile && !durable.IsTemporary(entry.Name()) {
 			return true
 		}
 	}
@@ -49,10 +52,14 @@ func (a *App) Exists() bool {
 
 // Certificate returns the paths of the app's TLS certificate and key,
 // tls/server.crt and tls/server.key, or two empty strings when it has neither.
-// One without the other is an *Invalid error.
+// One without the other is an *Invalid error. That they can be read is for their
+// reader to find.
 func (a *App) Certificate() (certFile, keyFile string, err error) {
+	if err := a.folder("tls"); err != nil {
+		return "", "", err
+	}
 	certFile, keyFile = a.Path("tls", "server.crt"), a.Path("tls", "server.key")
-	cert, key := isFile(certFile), isFile(keyFile)
+	cert, key := isThere(certFile), isThere(keyFile)
 	switch {
 	case cert && key:
 		return certFile, keyFile, nil
@@ -65,11 +72,34 @@ func (a *App) Certificate() (certFile, keyFile string, err error) {
 }
 
 // Snippets lists the app's own pieces of nginx configuration, nginx/*.conf, in
-// the order of their names. Hidden files are passed over.
-func (a *App) Snippets() []string {
+// the order of their names. Hidden files are passed over. Something else than a
+// folder in the place of theirs is an *Invalid error.
+func (a *App) Snippets() ([]string, error) {
+	if err := a.folder("nginx"); err != nil {
+		return nil, err
+	}
 	// The pattern has no special character but ours: Open and checkName saw to that.
 	found, _ := filepath.Glob(a.Path("nginx", "[^.]*.conf"))
-	return found
+	return found, nil
+}
+
+// folder refuses what stands where a folder of the user's belongs and is none:
+// for the link to a disk that is not mounted, say, a site would lose its
+// certificate in silence. That there is nothing is no error.
+func (a *App) folder(name string) error {
+	path := a.Path(name)
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir(), errors.Is(err, fs.ErrNotExist) && !isThere(path):
+		return nil
+	case err == nil:
+		err = errors.New("not a folder")
+	}
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return &Invalid{File: path, Message: "looking for the app's files: " + err.Error(), Hint: fmt.Sprintf("put a folder in the place of %q, or remove it", path)}
 }
 
 // ChecksFile returns the path of the CHECKS file in force: the one that the
@@ -129,7 +159,7 @@ func (a *App) InterruptedHook() (owner string, err error) {
 // replaced by those of the settings' env.
 func (a *App) Environment(s Settings) (Env, error) {
 	var files []string
-	if file := a.Path("env"); isFile(file) {
+	if file := a.Path("env"); isThere(file) {
 		files = append(files, file)
 	}
 	if s.EnvFile != "" {
@@ -193,15 +223,15 @@ func (a *App) Delete() error {
 	return durable.SyncDir(filepath.Dir(a.dir))
 }
 
+// Sweep removes what a command that was killed while it wrote left in the app's
+// folder.
+func (a *App) Sweep() error {
+	return errors.Join(durable.Sweep(a.dir), durable.Sweep(a.Path(releasesDir)))
+}
+
 // isThere reports whether anything is at path, be it a link that leads nowhere:
 // its reader says what is wrong with it.
 func isThere(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
-}
-
-// isFile reports whether a file, or a link to one, is at path.
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
 }

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"os"
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"zdd/durable"
 )
 
 var validEnvKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -23,13 +24,13 @@ var validEnvKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // that deploys is not the app's. Errors are of type *Invalid and never show
 // what a line holds.
 func ReadEnvFile(path string) (map[string]string, error) {
-	data, err := os.ReadFile(path)
+	data, err := durable.ReadRegular(path, durable.MaxUserFile)
 	if err != nil {
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
 			err = pathErr.Err // the path is in File already
 		}
-		return nil, &Invalid{File: path, Key: "env_file", Message: "reading the env file: " + err.Error(), Hint: "give the path of a readable file"}
+		return nil, &Invalid{File: path, Key: "env_file", Message: "reading the env file: " + err.Error(), Hint: "give the path of a regular file that can be read, of at most 4 MiB"}
 	}
 	vars, err := parseEnv(data)
 	var invalid *Invalid

@@ -56,52 +56,58 @@ func (a *App) Append(entry Entry) error {
 	return nil
 }
 
-func (a *App) appendLine(line []byte) (err error) {
+func (a *App) appendLine(line []byte) error {
 	if err := a.makeDirs(); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(a.Path(historyFile), os.O_APPEND|os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if err := file.Chmod(0o600); err != nil {
-		return err
-	}
-	size, err := file.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	torn, err := endsTorn(file, size)
-	if err != nil {
-		return err
-	}
-	if torn {
-		line = append([]byte{'\n'}, line...)
-	}
-	if _, err := file.Write(line); err != nil {
-		// Whoever appends holds the app's lock, so these bytes are ours.
-		return errors.Join(err, file.Truncate(size))
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if size > 0 {
-		return nil
-	}
-	return durable.SyncDir(a.dir)
+	return durable.AppendLine(a.Path(historyFile), line, 0o600)
 }
 
-// endsTorn reports whether the last line lacks its end: its writer died.
-func endsTorn(file io.ReaderAt, size int64) (bool, error) {
-	if size == 0 {
-		return false, nil
+// tailBlock is how much of a history's end LastEntry reads at first, in bytes:
+// a few lines.
+const tailBlock = 4 << 10
+
+// LastEntry reads the last entry of the app's history, however long that is; ok
+// is false where there is none. Like History it passes over lines that are torn
+// or cannot be understood.
+func (a *App) LastEntry() (last Entry, ok bool, err error) {
+	file, err := os.Open(a.Path(historyFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return last, false, nil
 	}
-	last := make([]byte, 1)
-	if _, err := file.ReadAt(last, size-1); err != nil {
-		return false, err
+	if err == nil {
+		defer file.Close()
+		last, ok, err = lastEntry(file)
 	}
-	return last[0] != '\n', nil
+	if err != nil {
+		return last, false, fmt.Errorf("reading the history of app %q: %w", a.name, err)
+	}
+	return last, ok, nil
+}
+
+// lastEntry reads ever more of the file's end, until an entry is in it.
+func lastEntry(file *os.File) (last Entry, ok bool, err error) {
+	info, err := file.Stat()
+	if err != nil {
+		return last, false, err
+	}
+	size := info.Size()
+	for block := int64(tailBlock); ; block *= 2 {
+		data := make([]byte, min(block, size))
+		if _, err := file.ReadAt(data, size-int64(len(data))); err != nil && !errors.Is(err, io.EOF) {
+			return last, false, err
+		}
+		whole := int64(len(data)) == size
+		if !whole { // what comes before the first end of a line may be half of one
+			_, data, _ = bytes.Cut(data, []byte{'\n'})
+		}
+		if entries := parseEntries(data); len(entries) > 0 {
+			return entries[len(entries)-1], true, nil
+		}
+		if whole {
+			return last, false, nil
+		}
+	}
 }
 
 // History reads the app's history, oldest first. Lines that are torn or cannot
@@ -111,6 +117,10 @@ func (a *App) History() ([]Entry, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading the history of app %q: %w", a.name, err)
 	}
+	return parseEntries(data), nil
+}
+
+func parseEntries(data []byte) []Entry {
 	var entries []Entry
 	for line := range bytes.Lines(data) {
 		var entry Entry
@@ -118,5 +128,5 @@ func (a *App) History() ([]Entry, error) {
 			entries = append(entries, entry)
 		}
 	}
-	return entries, nil
+	return entries
 }

@@ -2,6 +2,7 @@ package release
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,5 +76,51 @@ func TestAppend_keepsATornLineApart(t *testing.T) {
 	}
 	if info, err := os.Stat(app.Path(historyFile)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, error %v", info.Mode(), err)
+	}
+}
+
+func TestLastEntry_isTheLastThatHistoryHas(t *testing.T) {
+	long := someEntry(3)
+	long.Error = strings.Repeat("a long error ", tailBlock)
+	for name, entries := range map[string][]Entry{
+		"no history": nil, "one entry": {someEntry(2)}, "several": {someEntry(2), someEntry(3), someEntry(4)},
+		"one that is longer than what is read at first": {someEntry(2), long},
+	} {
+		for _, torn := range []string{"", `{"time":"2026-11-23T14:0`, "\x00\x00", "not json\n", "\n\n", strings.Repeat("x", 3*tailBlock)} {
+			app := newApp(t, "web")
+			for _, entry := range entries {
+				if err := app.Append(entry); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(entries) > 0 {
+				writeTestFile(t, app.Path(historyFile), readTestFile(t, app.Path(historyFile))+torn)
+			}
+			want := Entry{}
+			if len(entries) > 0 {
+				want = entries[len(entries)-1]
+			}
+			got, ok, err := app.LastEntry()
+			if diff := cmp.Diff(want, got); diff != "" || ok != (len(entries) > 0) || err != nil {
+				t.Errorf("%s, then %.30q: %v, %v, entry (-want +got):\n%s", name, torn, ok, err, diff)
+			}
+		}
+	}
+}
+
+// TestLastEntry_readsNoMoreThanTheEnd has it read a history that fits into no
+// memory.
+func TestLastEntry_readsNoMoreThanTheEnd(t *testing.T) {
+	app := newApp(t, "web")
+	writeTestFile(t, app.Path(historyFile), "")
+	if err := os.Truncate(app.Path(historyFile), 1<<42); err != nil {
+		t.Fatal(err)
+	}
+	if err := app.Append(someEntry(2)); err != nil {
+		t.Fatal(err)
+	}
+	got, ok, err := app.LastEntry()
+	if diff := cmp.Diff(someEntry(2), got); diff != "" || !ok || err != nil {
+		t.Errorf("%v, %v, entry (-want +got):\n%s", ok, err, diff)
 	}
 }

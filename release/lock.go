@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,12 +12,22 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gofrs/flock"
+	"golang.org/x/sys/unix"
 )
 
 // lockGrace is how long a command that does not want to wait for a lock waits
 // all the same: somebody may merely be looking whether it is held.
 const lockGrace = 100 * time.Millisecond
+
+// The shortest and the longest time between two looks at a lock's queue, each
+// of which takes some ten microseconds.
+const (
+	shortestPause = time.Millisecond
+	longestPause  = 25 * time.Millisecond
+)
+
+// openTries is how often a lock's file is opened that somebody deletes.
+const openTries = 10
 
 // Holder says who holds a lock.
 type Holder struct {
@@ -47,46 +58,49 @@ func (h Holder) String() string {
 
 // A Lock is held from its making until Unlock or the end of the process.
 type Lock struct {
-	file *flock.Flock
+	path  string
+	place *place // nil once it was unlocked
 }
 
 // Unlock frees the lock for the next one who waits. Further calls do nothing.
 func (l *Lock) Unlock() error {
-	if !l.file.Locked() {
+	if l.place == nil {
 		return nil
 	}
-	if l.atPath() {
-		// Nobody is named as holder between two holders.
-		_ = os.Truncate(l.file.Path(), 0)
-	}
-	if err := l.file.Unlock(); err != nil {
-		return fmt.Errorf("unlocking %q: %w", l.file.Path(), err)
+	// Nobody is named as holder between two holders.
+	_ = l.place.file.Truncate(0)
+	err := l.place.close()
+	l.place = nil
+	if err != nil {
+		return fmt.Errorf("unlocking %q: %w", l.path, err)
 	}
 	return nil
 }
 
 // Lock takes the store's lock, which guards nginx's files and the address book
-// of all apps, and waits for it until ctx ends. If it has to wait, it calls
-// waiting once, if that is not nil. The error is that of ctx or of the files.
+// of all apps, and waits for it until ctx ends. Who comes first is served
+// first. If it has to wait, it calls waiting once, if that is not nil. The
+// error is that of ctx or of the files.
 func (s *Store) Lock(ctx context.Context, holder Holder, waiting func(Holder)) (*Lock, error) {
-	return acquire(ctx, filepath.Join(s.root, lockFile), s.makeRoot, holder, waiting)
+	w := waiter{path: filepath.Join(s.root, lockFile), makeDirs: s.makeRoot, waiting: waiting}
+	return w.lock(ctx, holder)
 }
 
 // Lock takes the app's lock and waits for it no longer than wait; 0 means not
-// at all. It makes the app's folder if there is none, and nothing else. If it
-// has to wait, it calls waiting once, if that is not nil. Who waits first is
-// served first, but a newcomer may slip in at the moment of an unlock. The
-// error is a *Locked when wait is over, or that of ctx, or of the files.
+// at all. It makes the app's folder if there is none, and nothing else. Who
+// comes first is served first. If it has to wait, it calls waiting once, if
+// that is not nil, when it has its place in the queue. The error is a *Locked
+// when wait is over, or that of ctx, or of the files.
 func (a *App) Lock(ctx context.Context, wait time.Duration, holder Holder, waiting func(Holder)) (*Lock, error) {
 	if wait <= 0 {
 		wait, waiting = lockGrace, nil
 	}
 	waitCtx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	path := a.Path(lockFile)
-	lock, err := acquire(waitCtx, path, a.makeDirs, holder, waiting)
+	w := waiter{path: a.Path(lockFile), makeDirs: a.makeDirs, waiting: waiting}
+	lock, err := w.lock(waitCtx, holder)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, &Locked{Path: path, Holder: readHolder(path)}
+		return nil, &Locked{Path: w.path, Holder: cmp.Or(readHolder(w.path), w.seen)}
 	}
 	return lock, err
 }
@@ -94,104 +108,138 @@ func (a *App) Lock(ctx context.Context, wait time.Duration, holder Holder, waiti
 // Busy reports whether a command holds the app's lock, and which. The holder
 // is zero when it is not known yet.
 func (a *App) Busy() (Holder, bool) {
-	file := flock.New(a.Path(lockFile), flock.SetFlag(os.O_RDONLY))
-	free, err := file.TryRLock()
+	file, err := os.Open(a.Path(lockFile))
 	if err != nil {
 		return Holder{}, false
 	}
-	if free {
-		_ = file.Unlock()
+	defer file.Close()
+	err = unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	if !errors.Is(err, unix.EWOULDBLOCK) {
+		_ = unix.Flock(int(file.Fd()), unix.LOCK_UN)
 		return Holder{}, false
 	}
 	return readHolder(a.Path(lockFile)), true
 }
 
-// acquire locks the file at path. Its holder may have deleted it, with the
-// folder, by the time that the lock is ours; then the file that is at path now
-// is the one that counts.
-func acquire(ctx context.Context, path string, makeDirs func() error, holder Holder, waiting func(Holder)) (*Lock, error) {
+// waiter is one who wants a lock.
+type waiter struct {
+	path     string
+	makeDirs func() error
+	waiting  func(Holder) // nil once it was called
+	seen     Holder       // who held the lock, zero while that is not known
+	place    *place
+}
+
+// lock stands in the queue until the lock is there, or until ctx ends.
+func (w *waiter) lock(ctx context.Context, holder Holder) (lock *Lock, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("waiting for the lock %q: %w", w.path, err)
+	}
+	defer func() {
+		if err != nil && w.place != nil {
+			_ = w.place.close()
+		}
+	}()
+	begun := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("waiting for the lock %q: %w", path, err)
-		}
-		if err := makeDirs(); err != nil {
-			return nil, fmt.Errorf("locking %q: %w", path, err)
-		}
-		lock := &Lock{file: flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))}
-		err := lock.wait(ctx, func() {
-			if waiting != nil {
-				waiting(readHolder(path))
-				waiting = nil
-			}
-		})
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // the folder was deleted after we made it
-		}
+		got, err := w.step()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("locking %q: %w", w.path, err)
 		}
-		if !lock.atPath() {
-			_ = lock.file.Unlock()
-			continue
+		if got {
+			record(w.place.file, holder)
+			w.place.leave()
+			return &Lock{path: w.path, place: w.place}, nil
 		}
-		lock.record(holder)
-		return lock, nil
+		w.tell(time.Since(begun))
+		timer.Reset(pause(time.Since(begun)))
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for the lock %q: %w", w.path, ctx.Err())
+		case <-timer.C:
+		}
 	}
 }
 
-// wait blocks in flock(2), whose queue keeps the order of arrival, rather than
-// to ask again and again. The descriptor is not inherited by children, so the
-// lock cannot outlive the process in one of them.
-func (l *Lock) wait(ctx context.Context, blocked func()) error {
-	path := l.file.Path()
-	locked, err := l.file.TryLock()
+// step looks at the queue once, and takes the lock when it is the waiter's
+// turn. Its holder may have deleted the file, with the folder: then the file
+// that is at the path now is the one that counts. The first of the old queue
+// goes over first and keeps its place there until it has one in the new, so
+// that the others follow in their order.
+func (w *waiter) step() (got bool, err error) {
+	if w.place == nil {
+		if w.place, err = w.open(); err != nil {
+			return false, err
+		}
+	}
+	first, err := w.place.first()
+	if err != nil || !first {
+		return false, err
+	}
+	if got, err = w.place.take(); err != nil {
+		return false, err
+	}
+	if w.place.at(w.path) {
+		return got, nil
+	}
+	next, err := w.open()
 	if err != nil {
-		return fmt.Errorf("locking %q: %w", path, err)
+		return false, err
 	}
-	if locked {
-		return nil
+	if _, err := next.first(); err != nil {
+		return false, errors.Join(err, next.close())
 	}
-	blocked()
-	served := make(chan error, 1)
-	go func() { served <- l.file.Lock() }()
-	select {
-	case err := <-served:
-		if err != nil {
-			return fmt.Errorf("locking %q: %w", path, err)
+	former := w.place
+	w.place = next
+	return false, former.close()
+}
+
+// open opens the lock's file. Whoever removes the app may delete the folder
+// again after it was made here, but not time after time.
+func (w *waiter) open() (opened *place, err error) {
+	for range openTries {
+		if err = w.makeDirs(); err == nil {
+			opened, err = openPlace(w.path)
 		}
-		return nil
-	case <-ctx.Done():
-		go func() {
-			// A system call that waits cannot be called back: it is served in
-			// its turn and passes the lock on at once.
-			if <-served == nil {
-				_ = l.file.Unlock()
-			}
-		}()
-		return fmt.Errorf("waiting for the lock %q: %w", path, ctx.Err())
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return opened, err
+}
+
+// tell says once for whom the lock is awaited. Between two holders nobody is
+// named for a moment, which is waited for.
+func (w *waiter) tell(waited time.Duration) {
+	if w.seen == (Holder{}) {
+		w.seen = readHolder(w.path)
+	}
+	if w.waiting != nil && (w.seen != Holder{} || waited > lockGrace) {
+		w.waiting(w.seen)
+		w.waiting = nil
 	}
 }
 
-// atPath reports whether the locked file is still the one at its path.
-func (l *Lock) atPath() bool {
-	held, err := l.file.Stat()
-	if err != nil {
-		return false
-	}
-	named, err := os.Stat(l.file.Path())
-	return err == nil && os.SameFile(held, named)
+// pause is the time between two looks at the queue: a fortieth of what was
+// waited so far, so that nobody waits longer than by that for a lock that is
+// free.
+func pause(waited time.Duration) time.Duration {
+	return min(max(waited/40, shortestPause), longestPause)
 }
 
-// record writes the holder into the lock file for those who wait. It is
+// record writes the holder into the lock's file for those who wait. It is
 // written in place, for the file itself is the lock. It is a courtesy: a full
 // disk must not keep anybody from removing an app.
-func (l *Lock) record(holder Holder) {
+func record(file *os.File, holder Holder) {
 	data, err := json.Marshal(holder)
 	if err != nil {
 		return
 	}
-	_ = os.Chmod(l.file.Path(), 0o600)
-	_ = os.WriteFile(l.file.Path(), append(data, '\n'), 0o600)
+	_ = file.Chmod(0o600)
+	_ = file.Truncate(0)
+	_, _ = file.WriteAt(append(data, '\n'), 0)
 }
 
 // readHolder reads who holds the lock at path; zero when that is unknown: it

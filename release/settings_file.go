@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"reflect"
 	"strings"
+
+	"zdd/durable"
 )
 
 // Validate checks every value; the error is an *Invalid whose Key says which,
@@ -60,12 +61,16 @@ func (a *App) SaveSettings(s Settings) error {
 
 func (a *App) readSettings() ([]byte, Settings, error) {
 	file := a.Path(settingsFile)
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
+	data, err := durable.ReadRegular(file, durable.MaxUserFile)
+	if errors.Is(err, fs.ErrNotExist) && !isThere(file) {
 		return nil, Settings{}, nil
 	}
 	if err != nil {
-		return nil, Settings{}, fmt.Errorf("reading the settings of app %q: %w", a.name, err)
+		var pathErr *fs.PathError
+		if errors.As(err, &pathErr) {
+			err = pathErr.Err // the path is in File already
+		}
+		return nil, Settings{}, &Invalid{File: file, Message: "reading the settings: " + err.Error(), Hint: fmt.Sprintf("put a readable file in the place of %q", file)}
 	}
 	settings, invalid := parseSettings(data)
 	if invalid != nil {

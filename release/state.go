@@ -74,6 +74,7 @@ type Journal struct {
 	Slot    Slot      `json:"slot"`    // where it starts
 	Phase   Phase     `json:"phase"`
 	Image   string    `json:"image,omitempty"`
+	ImageID string    `json:"image_id,omitempty"` // what containers of the release are made of
 	Started time.Time `json:"started"`
 	Holder  Holder    `json:"holder"` // who did it
 	// Settings are what the app's settings become at the commit; nil = they stay.

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"zdd/durable"
+	"zdd/failpoint"
 )
 
 // longestRoot leaves room for the longest path that zdd binds a unix socket
@@ -91,6 +92,10 @@ func (s *Store) Apps() ([]string, error) {
 	return names, nil
 }
 
+// Sweep removes what a command that was killed while it wrote left in the root
+// folder itself. The caller holds the root's lock.
+func (s *Store) Sweep() error { return durable.Sweep(s.root) }
+
 // makeRoot makes the root folder. An empty folder that somebody made for zdd
 // gets the root's permissions too; a folder in use keeps what its owner chose.
 func (s *Store) makeRoot() error {
@@ -106,6 +111,9 @@ func makeDir(path string, perm fs.FileMode) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := failpoint.Fail("making the folder " + filepath.Base(path)); err != nil {
 			return err
 		}
 		if err = os.Mkdir(path, perm); err != nil && !errors.Is(err, fs.ErrExist) {
