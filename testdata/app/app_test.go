@@ -35,6 +35,8 @@ func TestReadConfig_knowsEachSettingAndRefusesNonsense(t *testing.T) {
 		{env: "LIFE=long", err: "reading LIFE"},
 		{env: "ON_START=exit:3", want: with(func(c *config) { c.exitCode = 3 })},
 		{env: "ON_TERM=exit LISTEN=never", want: with(func(c *config) { c.dieAtOnce, c.listen = true, "never" })},
+		{env: "HOSTILE=redirect:http://a.test/", want: with(func(c *config) { c.hostile = "redirect:http://a.test/" })},
+		{env: "HOSTILE=maybe", err: `HOSTILE is "maybe"`},
 		{env: "PORT=web", err: `PORT is "web"`},
 		{env: "STATUS=20", err: `STATUS is "20"`},
 		{env: "BOOT=soon", err: "reading BOOT"},

@@ -18,6 +18,7 @@ type config struct {
 	status    int
 	dieAtOnce bool
 	ids       string
+	hostile   string // one of hostilities, or "logs"; "" for none
 }
 
 // never is the LISTEN of an app that runs and does not serve.
@@ -33,7 +34,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		}
 		return fallback
 	}
-	c := config{listen: getenv("LISTEN"), version: or("VERSION", "v0"), exitCode: -1, ids: getenv("IDS")}
+	c := config{listen: getenv("LISTEN"), version: or("VERSION", "v0"), exitCode: -1, ids: getenv("IDS"), hostile: getenv("HOSTILE")}
 	if strings.ContainsAny(c.version, "/ \t\n") { // it names a file and stands in lines
 		return config{}, fmt.Errorf("VERSION is %q, want one word without a slash", c.version)
 	}
@@ -58,6 +59,9 @@ func readConfig(getenv func(string) string) (config, error) {
 		if c.exitCode, err = number("ON_START", code, 0, 255); err != nil {
 			return config{}, err
 		}
+	}
+	if what, _, _ := strings.Cut(c.hostile, ":"); what != "" && what != "logs" && hostilities[what] == nil {
+		return config{}, fmt.Errorf("HOSTILE is %q, want logs, headers, body, bomb or redirect:URL", c.hostile)
 	}
 	switch v := or("ON_TERM", "graceful"); v {
 	case "graceful":

@@ -13,6 +13,8 @@
 //	STATUS    the status of every answer, such as 500; default 200
 //	ON_TERM   "graceful" (default) finishes the requests in flight on SIGTERM,
 //	          "exit" dies in the middle of them
+//	HOSTILE   "logs" fills its log; "headers", "body" and "bomb" answer without
+//	          an end, the last one packed; "redirect:URL" leads elsewhere
 //	IDS       folder in which it records the requests that it processed
 //
 // "app health" asks the app in the same container and exits with 0 when it is

@@ -77,7 +77,10 @@ func boot(c config, term <-chan os.Signal, log io.Writer) bool {
 }
 
 func serve(c config, listener net.Listener, ids *ledger, term <-chan os.Signal, log io.Writer) int {
-	server := &http.Server{Handler: newHandler(c.version, c.status, ids)}
+	server := &http.Server{Handler: hostile(c.hostile, newHandler(c.version, c.status, ids))}
+	if c.hostile == "logs" {
+		go chatter(log)
+	}
 	broken := make(chan error, 1)
 	go func() { broken <- server.Serve(listener) }()
 	var death <-chan time.Time

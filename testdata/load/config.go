@@ -1,7 +1,10 @@
 package load
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -28,10 +31,20 @@ type Config struct {
 	Host string
 
 	// Clients is the number of clients that post as fast as they are answered,
-	// [DefaultClients] if zero, none if negative. Pause is how long each waits
-	// between two requests.
-	Clients int
-	Pause   time.Duration
+	// [DefaultClients] if zero, none if negative; Gets of those that get. Pause
+	// is how long each client waits between two requests: a load that only has
+	// to notice losses leaves the processors to others.
+	Clients, Gets int
+	Pause         time.Duration
+
+	// Fresh makes a new connection for each request, and says so to the server
+	// (Connection: close). Else a client keeps one connection.
+	Fresh bool
+
+	// TLS makes the clients speak HTTP/2 over TLS, and says whom they trust;
+	// ServerName is Host if empty. nil is HTTP/1.1 without TLS. Websockets and
+	// Fresh are for HTTP/1.1 only.
+	TLS *tls.Config
 
 	// SlowUploads is the number of clients that send a body in pieces over
 	// UploadTime, SlowAnswers of those that ask for an answer after
@@ -48,6 +61,15 @@ type Config struct {
 	// be open, [DefaultKeepAlive] if zero. A server that closes it sooner, and
 	// did not announce that, loses the next request on it.
 	KeepAlive time.Duration
+
+	// Exposed, if not zero, tells a loss that the server cannot prevent from one
+	// that it can: where so much time went by from the beginning of a request to
+	// the moment when the next one was on the same HTTP/1.1 connection, and the
+	// server closed in place of answering that one, it counts as
+	// [Report.Exposed] and not as lost. Set it to the time for which answers
+	// carry Connection: close before a reload: who asks more often is told.
+	// Uploads are never exposed: what breaks in the middle is a loss.
+	Exposed time.Duration
 
 	// Allowed are the releases that may answer; any if empty. [Run.Allow]
 	// changes it.
@@ -78,6 +100,9 @@ func (c Config) withDefaults() (Config, error) {
 	if strings.ContainsFunc(c.Host, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return c, fmt.Errorf("host %q: not a host name", c.Host)
 	}
+	if c.TLS != nil && (c.Websockets > 0 || c.Fresh) {
+		return c, errors.New("websockets and fresh connections: not over HTTP/2")
+	}
 	orDefault(&c.Clients, DefaultClients)
 	orDefault(&c.UploadTime, DefaultUploadTime)
 	orDefault(&c.AnswerTime, DefaultAnswerTime)
@@ -87,6 +112,14 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.Limit, DefaultLimit)
 	orDefault(&c.Losses, DefaultLosses)
 	return c, nil
+}
+
+// hostname is a Host header without its port.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
 }
 
 func orDefault[T comparable](field *T, value T) {

@@ -19,6 +19,7 @@ const (
 	reasonTimeout = "no answer in time"
 	reasonID      = "answer to another request"
 	reasonBody    = "wrong body"
+	reasonStream  = "stream reset"
 	reasonOther   = "connection failed"
 )
 
@@ -34,7 +35,22 @@ type outcome struct {
 	version      string // the release that answered, "" if none did
 	answered     bool   // its own whole answer came
 	cut          bool   // it ended early, and may
-	fault        *fault // nil: answered or cut
+	turnedAway   bool   // the server said that it did not look at it
+	exposed      bool   // lost as [Config.Exposed] describes
+	fault        *fault // nil: one of these
+}
+
+// errTurnedAway is the end of a request of which an HTTP/2 server said that it
+// did not look at it.
+var errTurnedAway = errors.New("turned away")
+
+// errStreamReset is the end of a request that an HTTP/2 server gave up.
+var errStreamReset = errors.New("the server reset the stream")
+
+// hungUp reports whether a connection ended because the server closed it.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // broken is the fault of a request whose connection failed, after as much of
@@ -50,6 +66,8 @@ func broken(err error, r reply) *fault {
 		f.reason = reasonRefused
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		f.reason = reasonReset
+	case errors.Is(err, errStreamReset):
+		f.reason = reasonStream
 	case r.begun:
 		f.reason = reasonCut
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -25,6 +25,12 @@ type Report struct {
 	// Cut counts the websockets that the server closed, and with
 	// [Config.CutStreams] the streams that ended early.
 	Cut int `json:"cut"`
+	// TurnedAway are the requests of which an HTTP/2 server said, by GOAWAY or
+	// REFUSED_STREAM, that it did not look at them: a client may ask again, and
+	// these do so under another id. [Report.Compare] shows whether it lied.
+	TurnedAway int `json:"turned_away"`
+	// Exposed are the requests that were lost as [Config.Exposed] describes.
+	Exposed int `json:"exposed"`
 	// Messages is the number of websocket messages that came back.
 	Messages int `json:"messages"`
 	// Connections is how many connections were opened, Announced how many of
@@ -37,18 +43,29 @@ type Report struct {
 	Losses   []Loss         `json:"losses"`   // the first ones
 	Versions []Version      `json:"versions"` // posts only, by first answer
 	Latency  Latency        `json:"latency"`  // posts only
+	Phases   []Phase        `json:"phases"`   // those that [Run.Phase] began
 	// Silence is the longest time between two neighbouring answers to posts.
 	Silence time.Duration `json:"silence_ns"`
 
 	book book
 }
 
-// A Count is the part of one kind of request in a report.
+// A Count is the part of one kind of request in a report or a phase.
 type Count struct {
-	Sent     int `json:"sent"`
-	Answered int `json:"answered"`
-	Lost     int `json:"lost"`
-	Cut      int `json:"cut"`
+	Sent       int     `json:"sent"`
+	Answered   int     `json:"answered"`
+	Lost       int     `json:"lost"`
+	Cut        int     `json:"cut"`
+	TurnedAway int     `json:"turned_away"`
+	Exposed    int     `json:"exposed"`
+	Latency    Latency `json:"latency"`
+}
+
+// A Phase is what happened in a part of a run. A request counts as sent in the
+// phase in which it began, and as all else in the one in which it ended.
+type Phase struct {
+	Name  string         `json:"name"`
+	Kinds map[Kind]Count `json:"kinds"`
 }
 
 // A Version is a release that answered posts, and when.
@@ -71,8 +88,10 @@ type Loss struct {
 	After   time.Duration `json:"after_ns"`
 }
 
-// Latency is how long posts took from the first byte sent (and the connection
-// opened, where one was) to the last byte read. P50 and P99 are exact to 2 %.
+// Latency is how long answers took, beyond the time that the request asks for,
+// from the first byte sent (and the connection opened, where one was) to the
+// last byte read; of websockets it is that of each message. P50 and P99 are
+// exact to 2 %.
 type Latency struct {
 	P50 time.Duration `json:"p50_ns"`
 	P99 time.Duration `json:"p99_ns"`
@@ -98,6 +117,15 @@ func (r Report) Gap(former, next string) (time.Duration, bool) {
 	return b.First.Sub(a.Last), ok && also
 }
 
+// Phase returns what happened in the phase; false if there was none of the name.
+func (r Report) Phase(name string) (Phase, bool) {
+	i := slices.IndexFunc(r.Phases, func(p Phase) bool { return p.Name == name })
+	if i < 0 {
+		return Phase{}, false
+	}
+	return r.Phases[i], true
+}
+
 // String is the report for a person: the figures, and the first losses.
 func (r Report) String() string {
 	b := &strings.Builder{}
@@ -105,16 +133,13 @@ func (r Report) String() string {
 	rate := float64(r.Answered) / max(took.Seconds(), 0.001)
 	fmt.Fprintf(b, "%d requests in %.1f s (%.0f a second): %d answered, %d lost, %d by a release not allowed\n",
 		r.Sent, took.Seconds(), rate, r.Answered, r.Lost, r.Unchecked)
-	for _, k := range []Kind{Post, Upload, Slow, Stream, Websocket} {
-		if c, ok := r.Kinds[k]; ok {
-			fmt.Fprintf(b, "  %-10s %8d sent %8d answered %6d lost %6d cut\n", k, c.Sent, c.Answered, c.Lost, c.Cut)
-		}
+	tell(b, "  ", r.Kinds)
+	for _, p := range r.Phases {
+		fmt.Fprintf(b, "  %s:\n", p.Name)
+		tell(b, "    ", p.Kinds)
 	}
-	if r.Latency.Max > 0 {
-		fmt.Fprintf(b, "  posts took %s (p50), %s (p99), %s (longest); longest silence %s\n",
-			short(r.Latency.P50), short(r.Latency.P99), short(r.Latency.Max), short(r.Silence))
-	}
-	fmt.Fprintf(b, "  %d connections, %d of them closed by the server as announced\n", r.Connections, r.Announced)
+	fmt.Fprintf(b, "  longest silence %s; %d connections, %d of them closed by the server as announced\n",
+		short(r.Silence), r.Connections, r.Announced)
 	for _, v := range r.Versions {
 		fmt.Fprintf(b, "  release %-10s %8d answers from %s to %s\n",
 			v.Name, v.Answers, v.First.Format("15:04:05.000"), v.Last.Format("15:04:05.000"))
@@ -127,6 +152,27 @@ func (r Report) String() string {
 			l.Time.Format("15:04:05.000"), l.Kind, l.ID, short(l.After), l.Reason, l.Detail)
 	}
 	return b.String()
+}
+
+// tell writes a line for each kind.
+func tell(b *strings.Builder, indent string, counts map[Kind]Count) {
+	for _, k := range Kinds() {
+		c, ok := counts[k]
+		if !ok {
+			continue
+		}
+		fmt.Fprintf(b, "%s%-10s %8d sent %8d answered %4d lost %4d cut", indent, k, c.Sent, c.Answered, c.Lost, c.Cut)
+		if c.TurnedAway > 0 {
+			fmt.Fprintf(b, " %4d turned away", c.TurnedAway)
+		}
+		if c.Exposed > 0 {
+			fmt.Fprintf(b, " %4d exposed", c.Exposed)
+		}
+		if l := c.Latency; l.Max > 0 {
+			fmt.Fprintf(b, "  took %s (p50) %s (p99) %s (longest)", short(l.P50), short(l.P99), short(l.Max))
+		}
+		b.WriteString("\n")
+	}
 }
 
 func short(d time.Duration) time.Duration {

@@ -18,12 +18,16 @@ type Kind string
 
 // The kinds of request, each sent by clients of its own.
 const (
+	Get       Kind = "get"
 	Post      Kind = "post"
 	Upload    Kind = "upload"
 	Slow      Kind = "slow"
 	Stream    Kind = "stream"
 	Websocket Kind = "websocket"
 )
+
+// Kinds are all of them, in the order in which reports tell them.
+func Kinds() []Kind { return []Kind{Post, Get, Upload, Slow, Stream, Websocket} }
 
 // pieceTime is the time between two pieces of a slow upload, and between two
 // lines of a stream.
@@ -34,32 +38,41 @@ type request struct {
 	kind        Kind
 	id          string
 	method      string
-	head        []byte        // written at once: the header, and the body if it is not slow
-	pieces      [][]byte      // the rest of the body
+	path        string
+	body        []byte        // written together with the header
+	pieces      [][]byte      // the rest of the body, which comes slowly
 	every       time.Duration // between two pieces
 	takes       time.Duration // how long it is meant to take
 	mayEndEarly bool
 	judge       func(reply) *fault
 }
 
+// length is the whole body's, in bytes.
+func (q request) length() int {
+	n := len(q.body)
+	for _, piece := range q.pieces {
+		n += len(piece)
+	}
+	return n
+}
+
+// get asks for the front page.
+func (r *Run) get(id string) request {
+	return request{kind: Get, id: id, method: "GET", path: "/", judge: greeting(id)}
+}
+
 // post is a small POST whose answer proves that its body arrived.
 func (r *Run) post(id string) request {
 	body := []byte("the body of " + id + strings.Repeat(".", len(id)*37%1024))
-	return request{
-		kind: Post, id: id, method: "POST",
-		head:  append(r.header("POST", "/echo", id, len(body)), body...),
-		judge: digestOf(id, body),
-	}
+	return request{kind: Post, id: id, method: "POST", path: "/echo", body: body, judge: digestOf(id, body)}
 }
 
 // slow asks for an answer that comes late.
 func (r *Run) slow(id string) request {
 	body := []byte("the slow body of " + id)
-	path := "/slow?for=" + r.config.AnswerTime.String()
 	return request{
-		kind: Slow, id: id, method: "POST", takes: r.config.AnswerTime,
-		head:  append(r.header("POST", path, id, len(body)), body...),
-		judge: digestOf(id, body),
+		kind: Slow, id: id, method: "POST", path: "/slow?for=" + r.config.AnswerTime.String(), body: body,
+		takes: r.config.AnswerTime, judge: digestOf(id, body),
 	}
 }
 
@@ -68,9 +81,8 @@ func (r *Run) upload(id string) request {
 	n := max(int(r.config.UploadTime/pieceTime), 1)
 	piece := []byte(strings.Repeat("piece of "+id+"\n", 32))
 	q := request{
-		kind: Upload, id: id, method: "POST",
+		kind: Upload, id: id, method: "POST", path: "/upload",
 		every: r.config.UploadTime / time.Duration(n), takes: r.config.UploadTime,
-		head:  r.header("POST", "/upload", id, n*len(piece)),
 		judge: digestOf(id, bytes.Repeat(piece, n)),
 	}
 	for range n {
@@ -81,18 +93,25 @@ func (r *Run) upload(id string) request {
 
 // stream follows a long answer to its last line.
 func (r *Run) stream(id string) request {
-	path := fmt.Sprintf("/stream?for=%s&every=%s", r.config.StreamTime, pieceTime)
 	return request{
 		kind: Stream, id: id, method: "GET", takes: r.config.StreamTime,
+		path:        fmt.Sprintf("/stream?for=%s&every=%s", r.config.StreamTime, pieceTime),
 		mayEndEarly: r.config.CutStreams,
-		head:        r.header("GET", path, id, 0),
 		judge:       wholeStream(id),
 	}
 }
 
-func (r *Run) header(method, path, id string, length int) []byte {
-	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\nContent-Length: %d\r\n\r\n",
-		method, path, r.config.Host, idHeader, id, length)
+// greeting wants the front page of the release that signed it.
+func greeting(id string) func(reply) *fault {
+	return func(r reply) *fault {
+		if f := signed(id, r); f != nil {
+			return f
+		}
+		if want := "hello from " + r.version + "\n"; string(r.body) != want {
+			return &fault{reason: reasonBody, detail: fmt.Sprintf("got %.200q, want %q", r.body, want)}
+		}
+		return nil
+	}
 }
 
 // digestOf holds an answer against "id version sha256 length" of the body that

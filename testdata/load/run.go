@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ func Start(ctx context.Context, config Config) (*Run, error) {
 	}
 	ctx, stop := context.WithTimeout(ctx, config.Limit)
 	r := &Run{config: config, prefix: rand.Text()[:8], tally: newTally(config), stop: stop}
+	r.start(config.Gets, Get, func(name string) { r.ask(ctx, name, r.get) })
 	r.start(config.Clients, Post, func(name string) { r.ask(ctx, name, r.post) })
 	r.start(config.SlowUploads, Upload, func(name string) { r.ask(ctx, name, r.upload) })
 	r.start(config.SlowAnswers, Slow, func(name string) { r.ask(ctx, name, r.slow) })
@@ -42,6 +44,10 @@ func Start(ctx context.Context, config Config) (*Run, error) {
 // Allow replaces the releases that may answer; none allows any. An answer is
 // judged by what is allowed when it arrives.
 func (r *Run) Allow(versions ...string) { r.tally.allow(versions) }
+
+// Phase begins a part of the run whose figures the report has separately; the
+// one before ends.
+func (r *Run) Phase(name string) { r.tally.begin(name) }
 
 // Report says what has happened so far. Requests in flight are in Sent and
 // nowhere else.
@@ -69,7 +75,7 @@ func (r *Run) start(n int, kind Kind, client func(name string)) {
 
 // ask is one client: a connection, and one request after the other on it.
 func (r *Run) ask(ctx context.Context, name string, next func(id string) request) {
-	w := &wire{address: r.config.Address, keepAlive: r.config.KeepAlive, opened: r.tally.opened, announced: r.tally.announced}
+	w := r.carrier()
 	defer w.close()
 	for seq := 1; ctx.Err() == nil; seq++ {
 		id := fmt.Sprintf("%s-%d", name, seq)
@@ -78,7 +84,7 @@ func (r *Run) ask(ctx context.Context, name string, next func(id string) request
 		o := r.tally.check(r.exchange(w, q))
 		r.tally.settle(q, o)
 		pause := r.config.Pause
-		if o.fault != nil {
+		if o.fault != nil || !o.answered {
 			w.close()
 			pause = max(pause, lull)
 		}
@@ -86,8 +92,19 @@ func (r *Run) ask(ctx context.Context, name string, next func(id string) request
 	}
 }
 
+// carrier is a client's connection, not yet opened.
+func (r *Run) carrier() carrier {
+	if r.config.TLS != nil {
+		return &h2wire{address: r.config.Address, host: r.config.Host, tls: r.config.TLS, opened: r.tally.opened, announced: r.tally.announced}
+	}
+	return &wire{
+		address: r.config.Address, host: r.config.Host, fresh: r.config.Fresh, keepAlive: r.config.KeepAlive,
+		opened: r.tally.opened, announced: r.tally.announced,
+	}
+}
+
 // exchange sends q and judges what comes back.
-func (r *Run) exchange(w *wire, q request) outcome {
+func (r *Run) exchange(w carrier, q request) outcome {
 	o := outcome{begun: time.Now()}
 	reply, err := w.do(q, r.config.Timeout+q.takes)
 	o.ended = time.Now()
@@ -95,9 +112,12 @@ func (r *Run) exchange(w *wire, q request) outcome {
 	switch {
 	case err != nil && q.mayEndEarly && reply.begun && !isTimeout(err):
 		o.cut = true
-		w.close()
+	case errors.Is(err, errTurnedAway):
+		o.turnedAway = true
 	case err != nil:
 		o.fault = broken(err, reply)
+		o.exposed = r.config.Exposed > 0 && reply.unheard >= r.config.Exposed &&
+			!reply.begun && hungUp(err) && len(q.pieces) == 0
 	default:
 		o.fault = q.judge(reply)
 		o.answered = o.fault == nil

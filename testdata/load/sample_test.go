@@ -2,6 +2,8 @@ package load
 
 import (
 	"bufio"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,17 +20,39 @@ import (
 func TestRun_agreesWithTheSampleAppOnEveryKindOfRequest(t *testing.T) {
 	ids := t.TempDir()
 	app := startSample(t, "IDS="+ids)
-	run, err := Start(t.Context(), everyKind(app.address))
-	if err != nil {
-		t.Fatal(err)
+	secure, trusting := secured(t, &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: app.address}) },
+		FlushInterval: -1,
+	})
+	tests := []struct {
+		name       string
+		change     func(*Config)
+		websockets bool
+	}{
+		{"on connections that are kept", func(c *Config) {}, true},
+		{"on a new connection for each", func(c *Config) { c.Fresh = true }, true},
+		{"over HTTP/2", func(c *Config) { c.Address, c.TLS, c.Websockets = secure, trusting, 0 }, false},
 	}
-	await(t, run, func(r Report) bool { return allAnswered(r, 2) && r.Messages > 4 })
-	r := run.Stop()
-	if r.Lost != 0 || r.Cut != 0 || r.Answered != r.Sent {
-		t.Errorf("want all answered:\n%s", r)
-	}
-	if ends, err := r.Compare(ids); err != nil || !ends.Clean() {
-		t.Errorf("both ends: %s (%v)", ends, err)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			config := everyKind(app.address)
+			test.change(&config)
+			run, err := Start(t.Context(), config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			await(t, run, func(r Report) bool { return allAnswered(r, 2) && (r.Messages > 4 || !test.websockets) })
+			r := run.Stop()
+			if r.Lost != 0 || r.Cut != 0 || r.Answered != r.Sent {
+				t.Errorf("want all answered:\n%s", r)
+			}
+			if asked := r.Sent - r.Kinds[Websocket].Sent; config.Fresh != (r.Connections == asked) {
+				t.Errorf("%d connections for %d requests", r.Connections, asked)
+			}
+			if ends, err := r.Compare(ids); err != nil || !ends.Clean() {
+				t.Errorf("both ends: %s (%v)", ends, err)
+			}
+		})
 	}
 }
 
@@ -68,14 +92,14 @@ func TestRun_losesNothingOfAnAppThatFinishesItsRequests(t *testing.T) {
 
 func everyKind(address string) Config {
 	return Config{
-		Address: address, Clients: 4, Pause: time.Millisecond, Allowed: []string{"v7"},
+		Address: address, Clients: 4, Gets: 2, Pause: time.Millisecond, Allowed: []string{"v7"},
 		SlowUploads: 2, SlowAnswers: 2, Streams: 2, Websockets: 2,
 		UploadTime: 300 * time.Millisecond, AnswerTime: 300 * time.Millisecond, StreamTime: 300 * time.Millisecond,
 	}
 }
 
 func allAnswered(r Report, n int) bool {
-	for _, k := range []Kind{Post, Upload, Slow, Stream} {
+	for _, k := range []Kind{Post, Get, Upload, Slow, Stream} {
 		if r.Kinds[k].Answered < n {
 			return false
 		}
@@ -84,7 +108,7 @@ func allAnswered(r Report, n int) bool {
 }
 
 func allLost(r Report) bool {
-	for _, k := range []Kind{Post, Upload, Slow, Stream, Websocket} {
+	for _, k := range []Kind{Post, Get, Upload, Slow, Stream, Websocket} {
 		if r.Kinds[k].Lost == 0 {
 			return false
 		}

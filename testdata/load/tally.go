@@ -15,19 +15,30 @@ type tally struct {
 	losses  int             // told one by one
 
 	report   Report
-	kinds    map[Kind]*Count
+	whole    section
+	phases   []section
 	versions map[string]*Version
 	reasons  map[string]int
-	latency  histogram
 	last     time.Time // of the latest good answer to a post
 	book     book
+}
+
+// A section is a part of a run, or all of it.
+type section struct {
+	name  string
+	kinds map[Kind]*kindTally
+}
+
+type kindTally struct {
+	count   Count
+	latency histogram
 }
 
 func newTally(config Config) *tally {
 	t := &tally{
 		losses:   config.Losses,
 		report:   Report{Started: time.Now()},
-		kinds:    map[Kind]*Count{},
+		whole:    section{kinds: map[Kind]*kindTally{}},
 		versions: map[string]*Version{},
 		reasons:  map[string]int{},
 		book:     book{sent: map[string]int{}, open: map[string]bool{}},
@@ -45,6 +56,12 @@ func (t *tally) allow(versions []string) {
 	}
 }
 
+func (t *tally) begin(phase string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.phases = append(t.phases, section{name: phase, kinds: map[Kind]*kindTally{}})
+}
+
 func (t *tally) opened() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,10 +74,12 @@ func (t *tally) announced() {
 	t.report.Announced++
 }
 
-func (t *tally) message() {
+// message counts one that came back after the time.
+func (t *tally) message(after time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.report.Messages++
+	t.each(Websocket, func(k *kindTally) { k.latency.add(after) })
 }
 
 // sent counts a request before anything of it is written, so that an app can
@@ -68,7 +87,7 @@ func (t *tally) message() {
 func (t *tally) sent(kind Kind, client string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.kind(kind).Sent++
+	t.each(kind, func(k *kindTally) { k.count.Sent++ })
 	t.book.sent[client]++
 }
 
@@ -90,22 +109,35 @@ func (t *tally) settle(q request, o outcome) {
 	if !o.answered && !o.cut {
 		t.book.open[q.id] = true
 	}
+	t.each(q.kind, func(k *kindTally) { k.settle(q, o) })
 	switch {
+	case o.exposed:
 	case o.fault != nil:
 		t.lose(q, o)
+	case o.answered && !o.cut && q.kind == Post:
+		t.answer(o)
+	}
+}
+
+func (k *kindTally) settle(q request, o outcome) {
+	switch {
+	case o.exposed:
+		k.count.Exposed++
+	case o.fault != nil:
+		k.count.Lost++
 	case o.cut:
-		t.report.Cut++
-		t.kind(q.kind).Cut++
+		k.count.Cut++
+	case o.turnedAway:
+		k.count.TurnedAway++
 	default:
-		t.kind(q.kind).Answered++
-		if q.kind == Post {
-			t.answer(o)
+		k.count.Answered++
+		if q.kind != Websocket {
+			k.latency.add(o.ended.Sub(o.begun) - q.takes)
 		}
 	}
 }
 
 func (t *tally) lose(q request, o outcome) {
-	t.kind(q.kind).Lost++
 	t.reasons[o.fault.reason]++
 	if len(t.report.Losses) < t.losses {
 		t.report.Losses = append(t.report.Losses, Loss{
@@ -115,10 +147,8 @@ func (t *tally) lose(q request, o outcome) {
 	}
 }
 
-// answer takes the figures that only posts give: the others are slow on
-// purpose.
+// answer takes the figures that only posts give.
 func (t *tally) answer(o outcome) {
-	t.latency.add(o.ended.Sub(o.begun))
 	if !t.last.IsZero() {
 		t.report.Silence = max(t.report.Silence, o.ended.Sub(t.last))
 	}
@@ -147,11 +177,29 @@ func (t *tally) end() {
 	}
 }
 
-func (t *tally) kind(k Kind) *Count {
-	if t.kinds[k] == nil {
-		t.kinds[k] = &Count{}
+// each visits the kind's tallies: the whole run's, and the present phase's.
+func (t *tally) each(kind Kind, visit func(*kindTally)) {
+	visit(t.whole.of(kind))
+	if n := len(t.phases); n > 0 {
+		visit(t.phases[n-1].of(kind))
 	}
-	return t.kinds[k]
+}
+
+func (s section) of(kind Kind) *kindTally {
+	if s.kinds[kind] == nil {
+		s.kinds[kind] = &kindTally{}
+	}
+	return s.kinds[kind]
+}
+
+func (s section) counts() map[Kind]Count {
+	counts := map[Kind]Count{}
+	for kind, k := range s.kinds {
+		count := k.count
+		count.Latency = k.latency.latency()
+		counts[kind] = count
+	}
+	return counts
 }
 
 func (t *tally) snapshot() Report {
@@ -162,19 +210,24 @@ func (t *tally) snapshot() Report {
 		r.Ended = time.Now()
 	}
 	r.Losses = slices.Clone(r.Losses)
-	r.Kinds = map[Kind]Count{}
-	for k, c := range t.kinds {
-		r.Kinds[k] = *c
+	r.Kinds = t.whole.counts()
+	for _, c := range r.Kinds {
 		r.Sent += c.Sent
 		r.Answered += c.Answered
 		r.Lost += c.Lost
+		r.Cut += c.Cut
+		r.TurnedAway += c.TurnedAway
+		r.Exposed += c.Exposed
+	}
+	for _, phase := range t.phases {
+		r.Phases = append(r.Phases, Phase{Name: phase.name, Kinds: phase.counts()})
 	}
 	for _, v := range t.versions {
 		r.Versions = append(r.Versions, *v)
 	}
 	slices.SortFunc(r.Versions, func(a, b Version) int { return a.First.Compare(b.First) })
 	r.Reasons = maps.Clone(t.reasons)
-	r.Latency = t.latency.latency()
+	r.Latency = r.Kinds[Post].Latency
 	r.book = book{sent: maps.Clone(t.book.sent), open: maps.Clone(t.book.open)}
 	return r
 }

@@ -70,8 +70,9 @@ func (r *Run) converse(ctx context.Context, ws *websocket.Conn, o outcome) outco
 	defer ws.CloseNow()
 	var err error
 	for n := 1; err == nil && ctx.Err() == nil; n++ {
+		asked := time.Now()
 		if err = r.message(ctx, ws, o.version, n); err == nil {
-			r.tally.message()
+			r.tally.message(time.Since(asked))
 			rest(ctx, messageTime)
 		}
 	}

@@ -23,12 +23,25 @@ type reply struct {
 	id      string
 	version string
 	body    []byte
+	// unheard is how long the client has not asked on this connection: from the
+	// beginning of the request before to where this one was written. Zero for the
+	// first one of a connection.
+	unheard time.Duration
 }
 
-// A wire is one client's connection. It is opened when it is needed, and
-// never used for a second try.
+// A carrier brings one request after the other to the server and its answer
+// back, each within limit, and never sends one again.
+type carrier interface {
+	do(q request, limit time.Duration) (reply, error)
+	close()
+}
+
+// A wire is one client's HTTP/1.1 connection. It is opened when it is needed,
+// and never used for a second try.
 type wire struct {
 	address   string
+	host      string        // of the header
+	fresh     bool          // for one request only
 	keepAlive time.Duration // idle for longer, it may be closed by the server
 	opened    func()        // a connection was opened
 	announced func()        // the server closed one and had said so
@@ -36,15 +49,22 @@ type wire struct {
 	conn *net.TCPConn
 	in   *bufio.Reader
 	idle time.Time // since when; of a connection that was used
+
+	asked   time.Time     // the beginning of the last request on conn
+	unheard time.Duration // of the request in flight, as in its reply
 }
 
-// do sends q and reads its answer, all within limit.
 func (w *wire) do(q request, limit time.Duration) (reply, error) {
 	deadline := time.Now().Add(limit)
-	if err := w.send(q, deadline); err != nil {
-		return w.lastWords(q), err
+	w.unheard = 0
+	r, err := reply{}, w.send(q, deadline)
+	if err != nil {
+		r = w.lastWords(q)
+	} else {
+		r, err = w.receive(q)
 	}
-	return w.receive(q)
+	r.unheard = w.unheard
+	return r, err
 }
 
 // send writes q on an open connection. One that was idle for long may have been
@@ -55,18 +75,40 @@ func (w *wire) send(q request, deadline time.Time) error {
 	if w.conn != nil && time.Since(w.idle) > w.keepAlive && w.closedByServer() {
 		w.close()
 	}
+	former := w.asked
 	if w.conn == nil {
 		if err := w.open(deadline); err != nil {
 			return err
 		}
+		former = time.Time{}
 	}
 	if err := w.conn.SetDeadline(deadline); err != nil {
 		return err
 	}
-	if _, err := w.conn.Write(q.head); err != nil {
+	w.asked = time.Now()
+	if _, err := w.conn.Write(w.head(q)); err != nil {
+		w.waited(former)
 		return fmt.Errorf("sending the request: %w", err)
 	}
+	w.waited(former)
 	return w.sendPieces(q)
+}
+
+// waited notes for how long the client did not ask, which ends now.
+func (w *wire) waited(former time.Time) {
+	if !former.IsZero() {
+		w.unheard = time.Since(former)
+	}
+}
+
+// head is what is written at once.
+func (w *wire) head(q request) []byte {
+	last := ""
+	if w.fresh {
+		last = "Connection: close\r\n"
+	}
+	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\nContent-Length: %d\r\n%s\r\n%s",
+		q.method, q.path, w.host, idHeader, q.id, q.length(), last, q.body)
 }
 
 func (w *wire) sendPieces(q request) error {
@@ -146,17 +188,20 @@ func (w *wire) close() {
 // connection, as far as this machine knows by now. Bytes that nobody asked for
 // make a connection unusable too; they come before a close.
 func (w *wire) closedByServer() bool {
-	if w.in.Buffered() > 0 {
-		return true
-	}
-	raw, err := w.conn.SyscallConn()
+	return w.in.Buffered() > 0 || !nothingCame(w.conn)
+}
+
+// nothingCame reports whether the kernel has neither bytes for the connection
+// nor its end.
+func nothingCame(conn *net.TCPConn) bool {
+	raw, err := conn.SyscallConn()
 	if err != nil {
-		return true
+		return false
 	}
 	open := false
 	err = raw.Control(func(fd uintptr) {
 		_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		open = errors.Is(err, unix.EAGAIN)
 	})
-	return err != nil || !open
+	return err == nil && open
 }

@@ -6,6 +6,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -73,6 +75,9 @@ func parse(args []string, errs io.Writer) (load.Config, options, error) {
 	f.StringVar(&c.Address, "address", "", "IP:PORT to load, within 127.0.0.0/8")
 	f.StringVar(&c.Host, "host", "", "Host header (default the address)")
 	f.IntVar(&c.Clients, "clients", load.DefaultClients, "clients that post")
+	f.IntVar(&c.Gets, "gets", 0, "clients that get")
+	f.BoolVar(&c.Fresh, "fresh", false, "make a new connection for each request")
+	trusted := f.String("tls", "", "speak HTTP/2 over TLS, and trust the certificates of this file (PEM)")
 	f.DurationVar(&c.Pause, "pause", 0, "rest of each client between two requests")
 	f.IntVar(&c.SlowUploads, "uploads", 0, "clients that upload slowly")
 	f.IntVar(&c.SlowAnswers, "slow", 0, "clients that ask for slow answers")
@@ -93,10 +98,30 @@ func parse(args []string, errs io.Writer) (load.Config, options, error) {
 	if *allowed != "" {
 		c.Allowed = strings.Split(*allowed, ",")
 	}
+	if *trusted != "" {
+		var err error
+		if c.TLS, err = trusting(*trusted); err != nil {
+			fmt.Fprintln(errs, "loadgen:", err)
+			return c, o, err
+		}
+	}
 	if c.Clients == 0 { // told so: zero means the default only in the package
 		c.Clients = -1
 	}
 	return c, o, nil
+}
+
+// trusting is a client that trusts the certificates in file.
+func trusting(file string) (*tls.Config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading whom to trust: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("reading whom to trust: no certificate in %q", file)
+	}
+	return &tls.Config{RootCAs: pool}, nil
 }
 
 func tell(out io.Writer, report load.Report, ends load.Comparison, o options) error {
