@@ -19,11 +19,16 @@ build: ## build bin/zdd, one static binary (the default)
 
 .PHONY: test
 test: ## run every test, on a real Docker engine and a real nginx
-	$(TOOLS) go test -count=1 -timeout 15m $(PACKAGES)
+	$(TOOLS) go test -count=1 -timeout 25m $(PACKAGES)
+	$(TOOLS) go test -count=1 -tags failpoint ./failpoint
 
 .PHONY: race
 race: ## run every test under the race detector; needs a C compiler
 	$(TOOLS) go test -race -count=1 -timeout 20m $(PACKAGES)
+
+.PHONY: drill
+drill: ## run the drills whole (hours); DRILL=word chooses those whose test names have the word
+	$(TOOLS) go test -count=1 -timeout 6h -v -run '(?i)^TestDrill.*$(DRILL)' ./e2e -drill
 
 .PHONY: demo
 demo: ## deploy, fail and roll back under load, and count the requests lost
@@ -41,7 +46,9 @@ fuzz: ## fuzz each target for FUZZTIME (10s)
 lint: ## gofmt, go vet and staticcheck
 	testdata/scripts/formatted
 	go vet $(PACKAGES)
+	go vet -tags failpoint $(PACKAGES)
 	go run $(STATICCHECK) $(PACKAGES)
+	go run $(STATICCHECK) -tags failpoint ./failpoint
 
 .PHONY: clean
 clean: ## remove what build made

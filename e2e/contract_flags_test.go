@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"encoding/json"
@@ -136,7 +136,7 @@ func (h *host) assertFlagsTookEffect(release, replica int, slot string, env []st
 	check("stop timeout", 7, got.Config.StopTimeout)
 	check("memory", int64(64<<20), got.HostConfig.Memory)
 	check("processors", int64(5e8), got.HostConfig.NanoCpus)
-	check("restart policy", "unless-stopped", got.HostConfig.RestartPolicy.Name)
+	check("restart policy", "always", got.HostConfig.RestartPolicy.Name)
 	check("image by its ID", true, strings.HasPrefix(got.Config.Image, "sha256:"))
 	check("labels", map[string]string{
 		"zdd.root": h.root, "zdd.app": h.app, "zdd.release": fmt.Sprint(release),

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"archive/tar"
@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -40,22 +41,25 @@ type host struct {
 // result is how one run of zdd ended.
 type result struct {
 	code           int
+	signal         syscall.Signal // that ended it, 0 where it ended by itself
 	stdout, stderr string
 }
 
 // builtIn is the folder that built made, for TestMain to remove.
 var builtIn string
 
-// built is the zdd binary and the sample app, built once for all tests that
-// want them.
+// built is the zdd binary, the one that can be struck at points (package
+// failpoint), and the sample app, built once for all tests that want them.
 var built = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "zdd-build-")
 	if err != nil {
 		return "", err
 	}
 	builtIn = dir
-	for name, pkg := range map[string]string{"zdd": ".", "app": "./testdata/app"} {
-		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg)
+	for name, what := range map[string][]string{
+		"zdd": {"zdd"}, "zdd-failpoint": {"-tags", "failpoint", "zdd"}, "app": {"zdd/testdata/app"},
+	} {
+		cmd := exec.Command("go", append([]string{"build", "-o", filepath.Join(dir, name)}, what...)...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return dir, fmt.Errorf("building %s: %w\n%s", name, err, out)
@@ -64,7 +68,15 @@ var built = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
+// whole asks for the whole form of each drill: make drill.
+var whole = flag.Bool("drill", false, "run the drills in their whole form")
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// Most of the time each of these tests waits for containers.
+	if err := flag.Set("test.parallel", "3"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if builtIn != "" {
 		_ = os.RemoveAll(builtIn)
@@ -150,7 +162,15 @@ func ended(t testing.TB, cmd *exec.Cmd) result {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	return resultOf(cmd.ProcessState, &stdout, &stderr)
+}
+
+func resultOf(state *os.ProcessState, stdout, stderr fmt.Stringer) result {
+	r := result{code: state.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		r.signal = status.Signal()
+	}
+	return r
 }
 
 // must runs zdd and wants it to succeed.
@@ -200,13 +220,13 @@ func (h *host) imageWith(files map[string]string, changes ...string) string {
 	for _, change := range changes {
 		args = append(args, "--change", change)
 	}
-	cmd := exec.Command("docker", append(args, "-", name)...)
+	cmd := h.dockerCommand(append(args, "-", name)...)
 	cmd.Stdin = appArchive(h.t, files)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		h.t.Fatalf("docker import: %v\n%s", err, out)
 	}
 	h.t.Cleanup(func() {
-		if out, err := exec.Command("docker", "image", "rm", "--force", name).CombinedOutput(); err != nil {
+		if out, err := h.dockerCommand("image", "rm", "--force", name).CombinedOutput(); err != nil {
 			h.t.Errorf("removing the image %s: %v\n%s", name, err, out)
 		}
 	})
@@ -269,6 +289,17 @@ func (h *host) ask(name, path string) (status int, version, body string) {
 // the status. It returns how it ended.
 func (h *host) killAt(signal syscall.Signal, step, status string, args ...string) result {
 	h.t.Helper()
+	return h.atEvent(step, status, func(zdd *os.Process) {
+		if err := zdd.Signal(signal); err != nil {
+			h.t.Error(err)
+		}
+	}, args...)
+}
+
+// atEvent runs zdd to its end, and does something when an event of the step has
+// the status.
+func (h *host) atEvent(step, status string, do func(zdd *os.Process), args ...string) result {
+	h.t.Helper()
 	cmd := h.command(append(args, "--json")...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -288,16 +319,14 @@ func (h *host) killAt(signal syscall.Signal, step, status string, args ...string
 		}
 		if !seen && event.Step == step && event.Status == status {
 			seen = true
-			if err := cmd.Process.Signal(signal); err != nil {
-				h.t.Error(err)
-			}
+			do(cmd.Process)
 		}
 	}
 	_ = cmd.Wait() // how it ended is in ProcessState
 	if !seen {
 		h.t.Fatalf("no event %s %s from zdd %v\n%s%s", step, status, args, &stdout, &stderr)
 	}
-	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	return resultOf(cmd.ProcessState, &stdout, &stderr)
 }
 
 // eventually waits until condition holds.

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	bin := filepath.Dir(binary(t, "zdd"))
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "cli"),
+		Dir:                 filepath.Join("..", "testdata", "cli"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		ContinueOnError:     true, // a script is a list of cases

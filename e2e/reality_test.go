@@ -1,10 +1,8 @@
-package main
+package e2e
 
 import (
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 )
@@ -127,15 +125,7 @@ func TestDeploy_checksOtherHostsAtTheReplicasAlone(t *testing.T) {
 // killNginx ends the host's own nginx.
 func (h *host) killNginx(signal syscall.Signal) {
 	h.t.Helper()
-	content, err := os.ReadFile(filepath.Join(h.root, "nginx", "nginx.pid"))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if err := syscall.Kill(pid, signal); err != nil {
+	if err := syscall.Kill(h.nginxMaster(), signal); err != nil {
 		h.t.Fatal(err)
 	}
 	eventually(h.t, "nginx does not answer", func() bool {

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"crypto/ecdsa"
@@ -129,7 +129,7 @@ func TestSetup_deploysBehindTheDistributionsNginx(t *testing.T) {
 	conf := h.startDistribution()
 	h.must("setup", "--nginx-conf", conf)
 	h.must("deploy", h.app, h.image("VERSION=v1", "IDS=/ids"), "--volume", h.ids+":/ids")
-	run := h.load(load.Config{Clients: 16})
+	run := h.load(load.Config{Clients: 16, Pause: pace})
 	h.must("deploy", h.app, h.image("VERSION=v2", "IDS=/ids"))
 	h.must("rollback", h.app)
 	h.assertLossless(run)

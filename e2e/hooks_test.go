@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"fmt"
@@ -220,7 +220,7 @@ func TestRecover_keepsAReleaseUpThatAHookHasAgreedTo(t *testing.T) {
 	h.docker("rm", "--force", name)
 	h.must("recover", h.app)
 	h.assertServes("v1", 1)
-	if policy := h.docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", name); !slices.Equal(policy, []string{"unless-stopped"}) {
+	if policy := h.docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", name); !slices.Equal(policy, []string{"always"}) {
 		t.Errorf("restart policy %q, want the release to survive a reboot", policy)
 	}
 }
