@@ -53,7 +53,7 @@ type Replica struct {
 
 // Status says how the named apps are, or all apps when none is named. It
 // changes nothing and takes no lock. However many apps there are, the engine is
-// asked once, and nginx on one connection.
+// asked once, and nginx on a connection for each processor.
 func (d *Deployer) Status(ctx context.Context, names ...string) ([]AppStatus, error) {
 	asked := len(names) > 0
 	if !asked {

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -51,20 +53,39 @@ type Answer struct {
 	Err  error
 }
 
-// AnswersOf asks for many apps, on one connection that is kept as long as nginx
-// keeps it. It asks the apps' own servers behind the door, to which Answers is
-// passed on, so a question costs nginx one request and not two. A door that is
-// silent, on a fresh connection too, is not asked again: all that were not asked
-// yet have the same error.
+// AnswersOf asks for many apps, on one connection for each processor that is kept
+// as long as nginx keeps it. It asks the apps' own servers behind the door, to
+// which Answers is passed on, so a question costs nginx one request and not two. A
+// door that is silent, on a fresh connection too, is not asked again: all that were
+// not asked yet have the same error.
 func (p *Proxy) AnswersOf(ctx context.Context, apps []string) map[string]Answer {
+	if len(apps) == 0 {
+		return nil
+	}
+	answers := make([]Answer, len(apps))
+	share := (len(apps) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+	var asking sync.WaitGroup
+	for from := 0; from < len(apps); from += share {
+		to := min(from+share, len(apps))
+		asking.Go(func() { p.answersOnOne(ctx, apps[from:to], answers[from:to]) })
+	}
+	asking.Wait()
+	byApp := make(map[string]Answer, len(apps))
+	for i, app := range apps {
+		byApp[app] = answers[i]
+	}
+	return byApp
+}
+
+// answersOnOne is AnswersOf on one connection.
+func (p *Proxy) answersOnOne(ctx context.Context, apps []string, answers []Answer) {
 	transport := p.Transport()
 	transport.DisableKeepAlives = false
 	defer transport.CloseIdleConnections()
-	answers := make(map[string]Answer, len(apps))
 	var silence error
-	for _, app := range apps {
+	for i, app := range apps {
 		if silence != nil {
-			answers[app] = Answer{Err: silence}
+			answers[i] = Answer{Err: silence}
 			continue
 		}
 		slot, err := slotOf(ctx, transport, app+".slot.zdd", "/zdd-slot", app)
@@ -73,9 +94,8 @@ func (p *Proxy) AnswersOf(ctx context.Context, apps []string) map[string]Answer 
 				silence = err
 			}
 		}
-		answers[app] = Answer{slot, err}
+		answers[i] = Answer{slot, err}
 	}
-	return answers
 }
 
 // silent says whether the error is that of a door without an answer.
