@@ -20,19 +20,37 @@ var strokes = [][2]string{
 	{"retire", "started"}, {"retire", "done"},
 }
 
+// strokesOfForm are those of the drill's form: all, or those in a check, in the
+// verification of the switch and in the retirement.
+func strokesOfForm() [][2]string {
+	if *whole {
+		return strokes
+	}
+	return every(6, 4, strokes)
+}
+
+// fall ends the engine as a crash does, each second time its containerd too.
+func (e *privateEngine) fall(n int) {
+	e.t.Helper()
+	if n%2 == 0 {
+		e.stop(syscall.SIGKILL)
+	} else {
+		e.crash()
+	}
+}
+
 // TestDrillEngine_isKilledInEachStep kills an engine whose containers outlive it
 // in each step of a deploy, under load, and starts it again. No request is
 // lost, and the next command makes things whole.
 func TestDrillEngine_isKilledInEachStep(t *testing.T) {
 	t.Parallel()
-	inWholeFormOnly(t)
 	engine := newPrivateEngine(t, true)
 	h := newHostOn(t, engine)
 	image := h.image("IDS=/ids")
 	h.must("deploy", h.app, image, "--env", "VERSION=v1", "--volume", h.ids+":/ids")
 	run := h.load(load.Config{Clients: 16, Pause: pace})
-	for n, stroke := range strokes {
-		h.strike(stroke, func() { engine.stop(syscall.SIGKILL) }, "deploy", h.app, image, "--env", fmt.Sprintf("VERSION=v%d", n+2))
+	for n, stroke := range strokesOfForm() {
+		h.strike(stroke, func() { engine.fall(n) }, "deploy", h.app, image, "--env", fmt.Sprintf("VERSION=v%d", n+2))
 		engine.start()
 		if n%2 == 0 {
 			h.must("recover", h.app)
@@ -49,13 +67,12 @@ func TestDrillEngine_isKilledInEachStep(t *testing.T) {
 // The live release is there again before any command of zdd.
 func TestDrillEngine_isKilledWithItsContainers(t *testing.T) {
 	t.Parallel()
-	inWholeFormOnly(t)
 	engine := newPrivateEngine(t, false)
 	h := newHostOn(t, engine)
 	image := h.image()
 	h.must("deploy", h.app, image, "--env", "VERSION=v1")
-	for n, stroke := range strokes {
-		h.strike(stroke, func() { engine.stop(syscall.SIGKILL) }, "deploy", h.app, image, "--env", fmt.Sprintf("VERSION=v%d", n+2))
+	for n, stroke := range strokesOfForm() {
+		h.strike(stroke, func() { engine.fall(n) }, "deploy", h.app, image, "--env", fmt.Sprintf("VERSION=v%d", n+2))
 		engine.start()
 		eventually(t, "the app answers again", func() bool { status, _, _ := h.get("/"); return status == 200 })
 		h.must("recover", h.app)

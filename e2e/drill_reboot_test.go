@@ -10,13 +10,19 @@ import (
 	"testing"
 )
 
+// powerOff is a way in which a machine, or its engine, goes down.
+type powerOff struct {
+	name     string
+	do       func()
+	survived bool // the containers, until the engine comes back and ends them
+}
+
 // TestDrillReboot_bringsBackTheSameReleasesAtTheSameAddresses stops an engine
 // with all its containers, and the host's nginx, and starts them in both orders.
 // No command of zdd helps the containers. What a deploy that failed, one that
 // was killed, a rollback and a retirement have left stays down.
 func TestDrillReboot_bringsBackTheSameReleasesAtTheSameAddresses(t *testing.T) {
 	t.Parallel()
-	inWholeFormOnly(t)
 	engine := newPrivateEngine(t, false)
 	h := newHostOn(t, engine)
 	image := h.image()
@@ -27,39 +33,39 @@ func TestDrillReboot_bringsBackTheSameReleasesAtTheSameAddresses(t *testing.T) {
 	h.must("rollback", h.app) // to kept containers: they were stopped once, and serve again
 	h.wants(5, "deploy", h.app, image, "--checks", h.file("CHECKS", "WAIT=1\nTIMEOUT=1\nATTEMPTS=1\n/healthz nonsense\n"))
 
-	for _, powerOff := range []struct {
-		name     string
-		do       func()
-		survived bool // the containers, until the engine comes back and ends them
-	}{
+	ways := []powerOff{
 		{"was shut down", func() { engine.stop(syscall.SIGTERM) }, false},
 		{"lost its power", func() { engine.powerOff() }, false},
 		{"lost its engine alone", func() { engine.stop(syscall.SIGKILL) }, true},
 		{"lost its power within a deploy", func() {
 			h.strike([2]string{"check", "started"}, engine.powerOff, "deploy", h.app, image, "--env", "VERSION=v9")
 		}, false},
-	} {
+	}
+	if !*whole {
+		ways = ways[len(ways)-1:]
+	}
+	for _, way := range ways {
 		for _, order := range []string{"the engine first", "nginx first"} {
 			before := h.placed("v2")
-			powerOff.do()
+			way.do()
 			h.stopNginx()
 			if order == "nginx first" {
 				h.startNginx()
-				if status, _, _ := h.get("/"); (status == 200) != powerOff.survived {
-					t.Errorf("%s, %s: nginx says %d", powerOff.name, order, status)
+				if status, _, _ := h.get("/"); (status == 200) != way.survived {
+					t.Errorf("%s, %s: nginx says %d", way.name, order, status)
 				}
 				engine.start()
 			} else {
 				engine.start()
 				h.startNginx()
 			}
-			eventually(t, "the live release answers after the machine "+powerOff.name, func() bool {
+			eventually(t, "the live release answers after the machine "+way.name, func() bool {
 				status, version, _ := h.get("/")
 				return status == 200 && version == "v2"
 			})
 			eventually(t, "both replicas are up", func() bool { return len(h.running()) >= 2 })
 			if after := h.placed("v2"); !slices.Equal(before, after) {
-				t.Errorf("the machine %s, %s: %v run, and before it %v", powerOff.name, order, after, before)
+				t.Errorf("the machine %s, %s: %v run, and before it %v", way.name, order, after, before)
 			}
 			h.must("recover", h.app)
 			h.assertOneLive()

@@ -83,11 +83,11 @@ func passed(t testing.TB, log string) []point {
 	return points
 }
 
-// every takes each nth of the points, the first one from offset on.
-func every(n, offset int, points []point) []point {
-	var some []point
-	for i := offset; i < len(points); i += n {
-		some = append(some, points[i])
+// every takes each nth of all, the first one from offset on.
+func every[T any](n, offset int, all []T) []T {
+	var some []T
+	for i := offset; i < len(all); i += n {
+		some = append(some, all[i])
 	}
 	return some
 }

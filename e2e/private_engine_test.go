@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,22 +14,38 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // privateEngine is a Docker engine that belongs to a test, to be killed and
 // started again. Nothing of it is the machine's: it has folders, a socket and a
-// containerd of its own, no default bridge, and changes no firewall rule.
+// containerd of its own, no default bridge, and changes no firewall rule. As on
+// Debian, its containerd is a service of its own, which does not end with it.
 type privateEngine struct {
-	t       testing.TB
-	dir     string
-	survive bool // containers outlive it (live-restore)
-	dockerd *exec.Cmd
-	ended   chan struct{} // closed when dockerd has ended
+	t          testing.TB
+	dir        string
+	survive    bool // containers outlive it (live-restore)
+	dockerd    *service
+	containerd *service
 }
 
-// engineTime is how long a private engine may take to start, tries included.
-const engineTime = 5 * patience
+// service is a process that ends with the test's.
+type service struct {
+	*exec.Cmd
+	ended chan struct{} // closed when it has ended
+}
+
+// up says whether it has been started and has not ended.
+func (s *service) up() bool {
+	if s == nil {
+		return false
+	}
+	select {
+	case <-s.ended:
+		return false
+	default:
+		return true
+	}
+}
 
 // newPrivateEngine starts an engine that is gone with the test, in whatever way
 // that ends.
@@ -52,17 +69,6 @@ func newPrivateEngine(t testing.TB, survive bool) *privateEngine {
 	e.keep()
 	e.start()
 	return e
-}
-
-// inWholeFormOnly leaves a drill on a private engine out of the short form. On a
-// machine that runs every other test beside it, dockerd can need minutes to
-// start, and gives up its own containerd after 15 s. What a deploy does when
-// the engine goes away in any call is tested on the fake, in package deploy.
-func inWholeFormOnly(t *testing.T) {
-	t.Helper()
-	if !*whole {
-		t.Skip("a private engine is for the whole form: make drill")
-	}
 }
 
 func (e *privateEngine) host() string { return "unix://" + filepath.Join(e.dir, "sock") }
@@ -127,97 +133,114 @@ func (e *privateEngine) keep() {
 	})
 }
 
-// start starts the engine, or starts it again, and waits until it answers. On a
-// busy machine dockerd can give up its own containerd, so it is tried again.
+// start starts the engine, or starts it again, and waits until it answers.
 func (e *privateEngine) start() {
 	e.t.Helper()
-	e.launch()
-	deadline := time.After(engineTime)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-deadline:
-			e.t.Fatalf("waited %s in vain for the private engine", engineTime)
-		case <-e.ended:
-			log, _ := os.ReadFile(e.path("log"))
-			e.t.Logf("the private engine ended, and is started again:\n%s", log[max(0, len(log)-200):])
-			e.launch()
-		case <-tick.C:
-			if _, err := e.docker("version"); err == nil {
-				return
-			}
-		}
+	if !e.containerd.up() {
+		e.startContainerd()
 	}
-}
-
-// launch runs dockerd.
-func (e *privateEngine) launch() {
-	e.t.Helper()
 	_ = os.Remove(e.path("pid")) // that of one that was killed may be another process's by now
 	args := []string{
-		"--config-file", e.path("config"), "--host", e.host(), "--pidfile", e.path("pid"),
+		"--config-file", e.path("config"), "--host", e.host(), "--pidfile", e.path("pid"), "--containerd", e.path(containerdSocket),
 		"--data-root", e.path("data"), "--exec-root", e.path("exec"), "--storage-driver", "vfs",
 		"--bridge", "none", "--iptables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false",
 	}
 	if e.survive {
 		args = append(args, "--live-restore")
 	}
+	e.dockerd = e.launch("dockerd", args...)
+	e.await(e.dockerd, "dockerd answers", func() bool { _, err := e.docker("version"); return err == nil })
+}
+
+// containerdSocket is where containerd listens, below the engine's folder.
+const containerdSocket = "exec/containerd/containerd.sock"
+
+func (e *privateEngine) startContainerd() {
+	e.t.Helper()
+	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
+		e.path("data/containerd"), e.path("exec/containerd"), e.path(containerdSocket))
+	if err := os.WriteFile(e.path("containerd"), []byte(config), 0o600); err != nil {
+		e.t.Fatal(err)
+	}
+	_ = os.Remove(e.path(containerdSocket)) // that of one that was killed
+	e.containerd = e.launch("containerd", "--config", e.path("containerd"))
+	e.await(e.containerd, "containerd listens", func() bool {
+		conn, err := net.Dial("unix", e.path(containerdSocket))
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+}
+
+// await waits for a service; one that has ended meanwhile fails the test, with
+// its last words.
+func (e *privateEngine) await(s *service, what string, done func() bool) {
+	e.t.Helper()
+	eventually(e.t, what, func() bool { return !s.up() || done() })
+	if !s.up() {
+		log, _ := os.ReadFile(e.path("log"))
+		e.t.Fatalf("waited until %s, but it has ended:\n%s", what, log[max(0, len(log)-2000):])
+	}
+}
+
+// launch runs a program, whose words go to the engine's log.
+func (e *privateEngine) launch(program string, args ...string) *service {
+	e.t.Helper()
 	log, err := os.OpenFile(e.path("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	defer log.Close()
-	dockerd := exec.Command("dockerd", args...)
-	dockerd.Stdout, dockerd.Stderr = log, log
-	dockerd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
-	started, ended := make(chan error), make(chan struct{})
+	s := &service{exec.Command(program, args...), make(chan struct{})}
+	s.Stdout, s.Stderr = log, log
+	s.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
 	go func() {
 		// The signal comes with the end of the thread that started it.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := dockerd.Start()
+		err := s.Start()
 		started <- err
 		if err == nil {
-			_ = dockerd.Wait() // it ends as the test wants
+			_ = s.Wait() // it ends as the test wants
 		}
-		close(ended)
+		close(s.ended)
 	}()
 	if err := <-started; err != nil {
 		e.t.Fatal(err)
 	}
-	e.dockerd, e.ended = dockerd, ended
+	return s
 }
 
 func (e *privateEngine) path(name string) string { return filepath.Join(e.dir, name) }
 
-// stop ends the engine: with SIGTERM as a machine that shuts down does, with
-// SIGKILL as a crash does. Its containerd goes with it.
+// stop ends dockerd: with SIGTERM as a machine that shuts down does, with
+// SIGKILL as a crash does.
 func (e *privateEngine) stop(signal syscall.Signal) {
 	e.t.Helper()
-	if err := e.dockerd.Process.Signal(signal); err != nil {
-		e.t.Error(err)
-	}
-	<-e.ended
-	eventually(e.t, "its containerd has ended", func() bool { return len(e.containerd()) == 0 })
+	e.end(e.dockerd, signal)
 }
 
-// containerd are the processes of the engine's containerd, without its shims.
-func (e *privateEngine) containerd() []int {
-	var found []int
-	for pid, line := range commandLines() {
-		if strings.Contains(line, e.dir+"/") && strings.HasPrefix(filepath.Base(strings.Fields(line)[0]), "containerd") &&
-			!strings.Contains(line, "containerd-shim") {
-			found = append(found, pid)
-		}
+// crash kills dockerd and its containerd.
+func (e *privateEngine) crash() {
+	e.t.Helper()
+	e.end(e.dockerd, syscall.SIGKILL)
+	e.end(e.containerd, syscall.SIGKILL)
+}
+
+func (e *privateEngine) end(s *service, signal syscall.Signal) {
+	e.t.Helper()
+	if err := s.Process.Signal(signal); err != nil {
+		e.t.Error(err)
 	}
-	return found
+	<-s.ended
 }
 
 // powerOff ends the engine and everything that it started, at once.
 func (e *privateEngine) powerOff() {
 	e.t.Helper()
-	e.stop(syscall.SIGKILL)
+	e.crash()
 	eventually(e.t, "everything of the private engine has ended", func() bool {
 		left := e.all()
 		for _, pid := range left {
@@ -288,10 +311,8 @@ func newHostOn(t testing.TB, engine *privateEngine) *host {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { // before the host is cleaned up
-		select {
-		case <-engine.ended:
+		if !engine.dockerd.up() {
 			engine.start()
-		default:
 		}
 	})
 	return h
