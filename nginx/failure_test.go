@@ -58,9 +58,7 @@ func writeFile(t *testing.T, path, text string) string {
 
 func TestInstall_restoresTheFormerSiteWhenNginxRefusesIt(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
+	ctx, p, site := startedWithWeb(t)
 	before := installedBytes(t, p, "web")
 	site.Snippets = []string{writeFile(t, filepath.Join(t.TempDir(), "bad.conf"), "no_such_directive on;\n")}
 	_, err := p.Install(ctx, site)
@@ -99,9 +97,7 @@ func TestInstall_refusesADomainOfAnotherSite(t *testing.T) {
 // changes: only the proof notices.
 func TestInstall_restoresTheFormerSiteWhenTheReloadIsNotTaken(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
+	ctx, p, site := startedWithWeb(t)
 	before := installedBytes(t, p, "web")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -139,9 +135,7 @@ func checkNamesUs(t *testing.T, err error, addr string) {
 // The first certificate makes nginx listen at one address more.
 func TestInstall_saysWhoHasThePortThatACertificateNeeds(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
+	ctx, p, site := startedWithWeb(t)
 	before := installedBytes(t, p, "web")
 	taken, err := net.Listen("tcp", p.config.ListenTLS[0])
 	if err != nil {
@@ -211,9 +205,7 @@ func TestInstall_namesTheFileOfSomebodyElseThatNginxRefuses(t *testing.T) {
 
 func TestInstall_namesTheAppWhoseFileNginxRefuses(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
+	ctx, p, site := startedWithWeb(t)
 	before := installedBytes(t, p, "web")
 	other, _, _ := blueGreen(t, "other")
 	other.Certificate, _ = selfSigned(t, "other.localhost")
@@ -244,9 +236,7 @@ func TestInstall_namesTheAppWhoseFileNginxRefuses(t *testing.T) {
 
 func TestRevert_putsTheFormerSiteBackInALaterProcess(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
+	ctx, p, site := startedWithWeb(t)
 	before := installedBytes(t, p, "web")
 	changed := site
 	changed.Domains = []string{"web.localhost", "other.example.com"}
@@ -290,9 +280,7 @@ func TestRevert_removesASiteThatHadNoFormer(t *testing.T) {
 // with the former site served.
 func TestRevert_worksAfterACrashAtAnyWrite(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
+	ctx, p, site := startedWithWeb(t)
 	before := installedBytes(t, p, "web")
 	changed := site.withDefaults()
 	changed.Domains = []string{"web.localhost", "other.example.com"}

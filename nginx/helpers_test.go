@@ -108,6 +108,24 @@ func started(t testing.TB) *Proxy {
 	return p
 }
 
+// startedWithWeb is started with the site of an app "web" whose blue slot is live.
+func startedWithWeb(t *testing.T) (context.Context, *Proxy, Site) {
+	t.Helper()
+	p := started(t)
+	site, _, _ := blueGreen(t, "web")
+	install(t, p, site)
+	return testContext(t), p, site
+}
+
+func programOf(t *testing.T, p *Proxy) *program {
+	t.Helper()
+	prog, err := p.findProgram(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return prog
+}
+
 func install(t testing.TB, p *Proxy, s Site) {
 	t.Helper()
 	if _, err := p.Install(testContext(t), s); err != nil {

@@ -13,9 +13,7 @@ import (
 
 func TestEnsure_startsAgainAfterTheMasterWasKilled(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
+	ctx, p, _ := startedWithWeb(t)
 	if err := p.Switch("web", Green); err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +53,7 @@ func TestEnsure_startsAgainAfterTheMasterWasKilled(t *testing.T) {
 
 func TestEnsure_changesTheListenAddressAndKeepsTheOldOneWhenItIsTaken(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
+	ctx, p, _ := startedWithWeb(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -11,13 +11,8 @@ import (
 // losing nothing hangs on: an idle connection is closed by an answer that says so.
 func TestPolite_waitsForConnectionsThatWereOpenAndForNoOthers(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
-	prog, err := p.findProgram(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, p, _ := startedWithWeb(t)
+	prog := programOf(t, p)
 	if prog.atLeast(1, 27, 4) {
 		t.Skip("this nginx closes idle connections politely by itself")
 	}
@@ -60,13 +55,8 @@ func TestPolite_waitsForConnectionsThatWereOpenAndForNoOthers(t *testing.T) {
 // for 100 ms before the older ones end, and those close what is idle then.
 func TestSettle_endsThePolitePhaseOfAKilledZddAfterItsReload(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
-	prog, err := p.findProgram(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, p, _ := startedWithWeb(t)
+	prog := programOf(t, p)
 	for range 5 {
 		setClosing(t, p)
 		n, _, err := p.askReload(ctx, prog)
@@ -90,13 +80,8 @@ func TestSettle_endsThePolitePhaseOfAKilledZddAfterItsReload(t *testing.T) {
 // for connections that were opened during it.
 func TestReload_keepsAConnectionThatHasNotAskedYet(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
-	prog, err := p.findProgram(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, p, _ := startedWithWeb(t)
+	prog := programOf(t, p)
 	// nginx closes a connection that does not ask for 15 s (client_header_timeout).
 	for range 5 {
 		opened := time.Now()

@@ -50,9 +50,7 @@ func serving(t *testing.T, p *Proxy) int {
 // process to let go on.
 func TestInstall_changesNothingWhileSomebodyHasStoppedNginx(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
+	ctx, p, site := startedWithWeb(t)
 	before := installedBytes(t, p, "web")
 	for name, pid := range map[string]int{"master": scanned(t, p).master.pid, "worker": serving(t, p)} {
 		goOn := stopProcess(t, pid)
@@ -79,17 +77,12 @@ func TestInstall_changesNothingWhileSomebodyHasStoppedNginx(t *testing.T) {
 // A worker that is stopped in the middle of a reload never lets go of the door.
 func TestReload_endsAndNamesAnOlderWorkerThatIsStopped(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
+	ctx, p, _ := startedWithWeb(t)
 	before := installedBytes(t, p, "web")
-	prog, err := p.findProgram(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	prog := programOf(t, p)
 	stopped := serving(t, p)
 	goOn := stopProcess(t, stopped)
-	err = p.plainReload(ctx, prog)
+	err := p.plainReload(ctx, prog)
 	var late *NotTaken
 	if !errors.As(err, &late) || !contains(late.Awaited, "stopped processes: "+strconv.Itoa(stopped)) {
 		t.Errorf("got %v, want *NotTaken that names process %d", err, stopped)
@@ -104,9 +97,7 @@ func TestReload_endsAndNamesAnOlderWorkerThatIsStopped(t *testing.T) {
 
 func TestEnsure_startsAgainWhenTheWorkersOfAKilledMasterAreStopped(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
+	ctx, p, _ := startedWithWeb(t)
 	before := installedBytes(t, p, "web")
 	ps := scanned(t, p)
 	for _, w := range ps.workers {
@@ -164,9 +155,7 @@ func TestEnsure_saysWhoHasThePortThatAStartNeeds(t *testing.T) {
 // Workers whose master is dead serve on where the next nginx could not start.
 func TestEnsure_leavesTheWorkersOfAKilledMasterAloneWhereNginxRefusesAFile(t *testing.T) {
 	t.Parallel()
-	ctx, p := testContext(t), started(t)
-	site, _, _ := blueGreen(t, "web")
-	install(t, p, site)
+	ctx, p, _ := startedWithWeb(t)
 	good := installedBytes(t, p, "web")
 	ps := scanned(t, p)
 	if err := syscall.Kill(ps.master.pid, syscall.SIGKILL); err != nil {
