@@ -71,6 +71,22 @@ func replace(path string, data []byte, perm fs.FileMode) (err error) {
 	return os.Rename(file.Name(), path)
 }
 
+// Touch makes an empty file at path with exactly the permission bits perm. One
+// that is there stays as it is, but for them. There is no temporary file.
+func Touch(path string, perm fs.FileMode) error {
+	if err := failpoint.Fail("creating " + filepath.Base(path)); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, perm)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(file.Chmod(perm), file.Close()); err != nil {
+		return err
+	}
+	return syncDirOf(path)
+}
+
 // Remove deletes the file at path; that it is gone already is no error.
 func Remove(path string) error {
 	name := filepath.Base(path)

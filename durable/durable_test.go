@@ -27,6 +27,27 @@ func TestWriteFile_hasItsPermissionsWhateverTheUmaskIs(t *testing.T) {
 	}
 }
 
+func TestTouch_makesAnEmptyFileAndKeepsTheOneThatIsThere(t *testing.T) {
+	former := syscall.Umask(0o077)
+	defer syscall.Umask(former)
+	path := filepath.Join(t.TempDir(), "flag")
+	for _, want := range []string{"", "kept"} {
+		if err := Touch(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		content, err := os.ReadFile(path)
+		if err != nil || string(content) != want {
+			t.Errorf("content %q, %v, want %q", content, err, want)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
+			t.Errorf("permissions %v, %v, want 0644", info.Mode().Perm(), err)
+		}
+		if err := os.WriteFile(path, []byte("kept"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestWriteFile_leavesTheFormerFileAndNoOtherWhenItCannotWrite(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "site.conf")

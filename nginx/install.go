@@ -233,10 +233,10 @@ func (p *Proxy) sweepCopies(app string) error {
 }
 
 // Sweep removes what a process that was killed while it wrote left in nginx's
-// folders. The caller sees to it that nobody else changes them.
+// folders, but that of the flags, where every app writes at any time. The caller sees to it that nobody else changes them.
 func (p *Proxy) Sweep() error {
 	var errs []error
-	for _, dir := range []string{p.paths.dir, p.paths.sites(), p.paths.live(), p.paths.switches(), p.paths.copies(), p.paths.markers()} {
+	for _, dir := range []string{p.paths.dir, p.paths.sites(), p.paths.switches(), p.paths.copies(), p.paths.markers()} {
 		errs = append(errs, durable.Sweep(dir))
 	}
 	return errors.Join(errs...)

@@ -123,7 +123,7 @@ func (p *Proxy) refresh(ctx context.Context, prog *program) error {
 // sweepTemporary removes what an interrupted write left: durable's temporary
 // files begin with a dot.
 func (p *Proxy) sweepTemporary() error {
-	for _, dir := range []string{p.paths.dir, p.paths.sites(), p.paths.live(), p.paths.switches(), p.paths.copies()} {
+	for _, dir := range []string{p.paths.dir, p.paths.sites(), p.paths.switches(), p.paths.copies()} {
 		entries, err := os.ReadDir(dir)
 		if ignoreMissing(err) != nil {
 			return err

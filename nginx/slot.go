@@ -56,9 +56,11 @@ func (p *Proxy) Switch(app string, s Slot) error {
 	return nil
 }
 
+// setFlag makes no temporary file: a command of another app sweeps those, and
+// this one does not hold the root's lock.
 func (p *Proxy) setFlag(app string, s Slot) error {
 	if s == Green {
-		return durable.WriteFile(p.paths.flag(app), nil, 0o644)
+		return durable.Touch(p.paths.flag(app), 0o644)
 	}
 	return durable.Remove(p.paths.flag(app))
 }

@@ -38,6 +38,35 @@ func TestSwitch_losesNoRequestOfKeepAliveClients(t *testing.T) {
 	}
 }
 
+// TestSwitch_isNotDisturbedByACommandOfAnotherApp: a switch does not hold the
+// root's lock, and another app's command tidies meanwhile.
+func TestSwitch_isNotDisturbedByACommandOfAnotherApp(t *testing.T) {
+	t.Parallel()
+	ctx, p, _ := startedWithWeb(t)
+	tidying, stop := context.WithCancel(ctx)
+	tidied := make(chan error, 1)
+	go func() {
+		for tidying.Err() == nil {
+			if err := errors.Join(p.Settle(ctx), p.Sweep()); err != nil {
+				tidied <- err
+				return
+			}
+		}
+		tidied <- nil
+	}()
+	for range 300 {
+		for _, slot := range []Slot{Green, Blue} {
+			if err := p.Switch("web", slot); err != nil {
+				t.Errorf("switching to %s: %v", slot, err)
+			}
+		}
+	}
+	stop()
+	if err := <-tidied; err != nil {
+		t.Error(err)
+	}
+}
+
 // The control: the same clients do lose requests when nginx is reloaded without
 // ceremony, and lose none by zdd's reload.
 func TestReload_isPoliteWhereAPlainOneLosesRequests(t *testing.T) {
