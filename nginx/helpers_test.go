@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -115,6 +116,15 @@ func startedWithWeb(t *testing.T) (context.Context, *Proxy, Site) {
 	site, _, _ := blueGreen(t, "web")
 	install(t, p, site)
 	return testContext(t), p, site
+}
+
+// killMaster kills nginx's master with -9; its workers go on.
+func killMaster(t *testing.T, p *Proxy) {
+	t.Helper()
+	if err := syscall.Kill(scanned(t, p).master.pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the master's end", func() bool { ps, err := p.scan(); return err == nil && ps.master == nil })
 }
 
 func programOf(t *testing.T, p *Proxy) *program {

@@ -20,6 +20,11 @@ func (p *Proxy) start(ctx context.Context, prog *program, ps processes) error {
 	if err != nil {
 		return err
 	}
+	if len(ps.orphans) > 0 { // they serve, and what takes their place is not given up half way
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), orphanLimit+restoreBudget)
+		defer cancel()
+	}
 	if err := p.endOrphans(ctx, ps); err != nil {
 		return err
 	}

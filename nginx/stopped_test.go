@@ -1,9 +1,11 @@
 package nginx
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -103,10 +105,7 @@ func TestEnsure_startsAgainWhenTheWorkersOfAKilledMasterAreStopped(t *testing.T)
 	for _, w := range ps.workers {
 		stopProcess(t, w.pid)
 	}
-	if err := syscall.Kill(ps.master.pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the master's end", func() bool { ps, err := p.scan(); return err == nil && ps.master == nil })
+	killMaster(t, p)
 	if err := p.Settle(ctx); err != nil { // nothing runs that could be settled
 		t.Error(err)
 	}
@@ -115,6 +114,34 @@ func TestEnsure_startsAgainWhenTheWorkersOfAKilledMasterAreStopped(t *testing.T)
 	}
 	checkServes(t, p, "web", "blue", before)
 	eventually(t, "the former workers to end", func() bool { return len(scanned(t, p).orphans) == 0 })
+}
+
+// TestEnsure_startsAgainThoughInterrupted: the workers of a killed master serve
+// until they are told to finish, and from then on there is no way back.
+func TestEnsure_startsAgainThoughInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, p, _ := startedWithWeb(t)
+	before := installedBytes(t, p, "web")
+	for range 3 {
+		killMaster(t, p)
+		interrupted, interrupt := context.WithCancel(ctx)
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			defer interrupt()
+			for ctx.Err() == nil {
+				ps, err := p.scan()
+				if err == nil && !slices.ContainsFunc(ps.orphans, func(o process) bool { return o.accepts }) {
+					return
+				}
+			}
+		}()
+		if begun, err := p.Ensure(interrupted); err != nil || !begun {
+			t.Errorf("started %v, %v", begun, err)
+		}
+		<-over
+		checkServes(t, p, "web", "blue", before)
+	}
 }
 
 func TestEnsure_saysThatSomebodyHasRemovedTheDoor(t *testing.T) {
@@ -157,11 +184,7 @@ func TestEnsure_leavesTheWorkersOfAKilledMasterAloneWhereNginxRefusesAFile(t *te
 	t.Parallel()
 	ctx, p, _ := startedWithWeb(t)
 	good := installedBytes(t, p, "web")
-	ps := scanned(t, p)
-	if err := syscall.Kill(ps.master.pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the master's end", func() bool { ps, err := p.scan(); return err == nil && ps.master == nil })
+	killMaster(t, p)
 	writeFile(t, p.paths.site("web"), "broken\n")
 	var refused *Refused
 	if _, err := p.Ensure(ctx); !errors.As(err, &refused) || refused.App != "web" {
