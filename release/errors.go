@@ -108,8 +108,22 @@ func (e *ReleaseExists) Error() string {
 type Locked struct {
 	Path   string // the lock file
 	Holder Holder // zero when unknown
+	// Free says that nobody holds it: a command that came before waits for it, and
+	// does not go on.
+	Free bool
 }
 
 func (e *Locked) Error() string {
+	if e.Free {
+		return fmt.Sprintf("%q is free, but a command that came before has yet to take it; perhaps it was suspended", e.Path)
+	}
 	return fmt.Sprintf("%q is locked by %s", e.Path, e.Holder)
+}
+
+// Hint says what to do next, "" where the holder says all.
+func (e *Locked) Hint() string {
+	if e.Free {
+		return fmt.Sprintf("let it go on, or end it (fuser -v %s shows it); or wait longer, and be served all the same: --wait 1m", e.Path)
+	}
+	return ""
 }

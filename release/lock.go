@@ -100,7 +100,8 @@ func (a *App) Lock(ctx context.Context, wait time.Duration, holder Holder, waiti
 	w := waiter{path: a.Path(lockFile), makeDirs: a.makeDirs, waiting: waiting}
 	lock, err := w.lock(waitCtx, holder)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, &Locked{Path: w.path, Holder: cmp.Or(readHolder(w.path), w.seen)}
+		holder, busy := a.Busy()
+		return nil, &Locked{Path: w.path, Holder: cmp.Or(holder, w.seen), Free: !busy && !w.free.since.IsZero()}
 	}
 	return lock, err
 }
@@ -128,6 +129,7 @@ type waiter struct {
 	waiting  func(Holder) // nil once it was called
 	seen     Holder       // who held the lock, zero while that is not known
 	place    *place
+	free     freedom
 }
 
 // lock stands in the queue until the lock is there, or until ctx ends.
@@ -175,7 +177,7 @@ func (w *waiter) step() (got bool, err error) {
 		}
 	}
 	first, err := w.place.first()
-	if err != nil || !first {
+	if err != nil || !first && !w.free.tooLong(w.place) {
 		return false, err
 	}
 	if got, err = w.place.take(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -92,6 +93,43 @@ func (p *place) held(start, length int64) (found unix.Flock_t, taken bool, err e
 
 func (p *place) set(kind int16, ticket int64) error {
 	return unix.FcntlFlock(p.file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: kind, Whence: io.SeekStart, Start: ticket, Len: 1})
+}
+
+// Whoever stands before is passed by when the lock was free for passAfter, at
+// each look every freeInterval: it was suspended (SIGSTOP, Ctrl-Z), for one that
+// goes on takes it within longestPause. The order is a courtesy; it is the flock
+// that excludes.
+const (
+	passAfter    = 10 * time.Second
+	freeInterval = 500 * time.Millisecond
+)
+
+// freedom is for how long a lock was seen free by one who stands behind others.
+type freedom struct{ since, looked time.Time }
+
+// tooLong looks at the lock from time to time.
+func (f *freedom) tooLong(p *place) bool {
+	now := time.Now()
+	if now.Sub(f.looked) < freeInterval {
+		return false
+	}
+	f.looked = now
+	switch {
+	case !p.isFree():
+		f.since = time.Time{}
+	case f.since.IsZero():
+		f.since = now
+	}
+	return !f.since.IsZero() && now.Sub(f.since) >= passAfter
+}
+
+// isFree says whether nobody holds the lock. It holds it itself for a moment, in
+// which others meet it as they meet one that is held.
+func (p *place) isFree() bool {
+	if unix.Flock(int(p.file.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil {
+		return false
+	}
+	return unix.Flock(int(p.file.Fd()), unix.LOCK_UN) == nil
 }
 
 // leave gives the ticket back. The file stays open.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -104,12 +105,13 @@ func TestLock_servesWaitersInTheOrderOfTheirArrival(t *testing.T) {
 	}
 }
 
-func TestLock_isNotForTheNextWhoComesWhileOthersWait(t *testing.T) {
-	app := newApp(t, "web")
+// sleepingWaiter stands first in the queue of a lock that is free, and does not
+// take it.
+func sleepingWaiter(t *testing.T, app *App) *place {
+	t.Helper()
 	if err := mustLock(t, app).Unlock(); err != nil {
 		t.Fatal(err)
 	}
-	// A waiter that has yet to see that the lock is free.
 	waiter, err := openPlace(app.Path(lockFile))
 	if err != nil {
 		t.Fatal(err)
@@ -118,6 +120,34 @@ func TestLock_isNotForTheNextWhoComesWhileOthersWait(t *testing.T) {
 	if first, err := waiter.first(); err != nil || !first {
 		t.Fatal(first, err)
 	}
+	return waiter
+}
+
+func TestLock_goesOnPastAWaiterThatIsSuspended(t *testing.T) {
+	t.Parallel()
+	app := newApp(t, "web")
+	sleepingWaiter(t, app)
+	var locked *Locked
+	if _, err := app.Lock(t.Context(), 2*freeInterval, Self("test"), nil); !errors.As(err, &locked) ||
+		!locked.Free || locked.Hint() == "" || !strings.Contains(err.Error(), "suspended") {
+		t.Errorf("error %v, want a *Locked that says that nobody holds it", err)
+	}
+	lock, err := app.Lock(t.Context(), deadline, Self("test"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := app.Lock(t.Context(), 0, Self("test"), nil); !errors.As(err, &locked) || locked.Free || locked.Holder.PID == 0 {
+		t.Errorf("error %v, want a *Locked that names this process", err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLock_isNotForTheNextWhoComesWhileOthersWait(t *testing.T) {
+	app := newApp(t, "web")
+	// A waiter that has yet to see that the lock is free.
+	waiter := sleepingWaiter(t, app)
 	var locked *Locked
 	if _, err := app.Lock(t.Context(), 0, Self("test"), nil); !errors.As(err, &locked) {
 		t.Errorf("error %v, want a *Locked", err)
