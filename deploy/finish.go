@@ -63,14 +63,22 @@ func (m *move) committed() release.State {
 	return live
 }
 
+// adopt makes the site and the settings of the release that is live now the
+// app's. The journal stays open without it: a later command would take the former
+// ones for the app's, and an undoing put them back.
+func (m *move) adopt(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), UndoTimeout)
+	defer cancel()
+	m.makeRoom()
+	accepted := m.withRoot(ctx, func() error { return m.Proxy.Accept(m.name) })
+	return errors.Join(accepted, m.saveSettings())
+}
+
 // drain waits until the former release has answered its last request. An
 // interrupt cuts it short.
 func (m *move) drain(ctx context.Context) {
-	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), UndoTimeout)
-	accepted := m.withRoot(steady, func() error { return m.Proxy.Accept(m.name) })
-	cancel()
-	if err := errors.Join(accepted, m.saveSettings()); err != nil {
-		m.warn(StepCommit, err)
+	if m.unadopted = m.adopt(ctx); m.unadopted != nil {
+		m.warn(StepCommit, fmt.Errorf("%w (once this is mended: zdd recover %s)", m.unadopted, m.name))
 	}
 	if !m.hasOld {
 		m.drained.Closed = true
@@ -135,7 +143,7 @@ func (m *move) retire(ctx context.Context) {
 			m.Proxy.Unseal(m.oldPool()),
 		)
 		err = errors.Join(err, m.recordDone())
-		if err != nil { // the journal stays: the next command goes on from here
+		if err != nil || m.unadopted != nil { // the journal stays: the next command goes on from here
 			return "", err
 		}
 		pruned, err := m.prune(ctx)

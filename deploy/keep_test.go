@@ -3,7 +3,10 @@ package deploy_test
 import (
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -135,6 +138,39 @@ func TestDeploy_remembersSettingsAtTheCommitAlone(t *testing.T) {
 	check("after a failure")
 	w.must(rollingBack(web, 1))
 	check("after a rollback")
+}
+
+// TestDeploy_staysUnfinishedUntilItsSettingsAreTheApps: they cannot be written
+// after the commit. The next command must not begin with those of before.
+func TestDeploy_staysUnfinishedUntilItsSettingsAreTheApps(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(deploying(web, w.image(), env("FIRST", "1")))
+	file := w.app(web).Path("app.yaml")
+	away := filepath.Join(t.TempDir(), "app.yaml")
+	e := w.run(t.Context(), at("commit done", 1, func() {
+		if err := errors.Join(os.Rename(file, away), os.Mkdir(file, 0o700)); err != nil {
+			t.Error(err)
+		}
+	}), deploying(web, w.image(), env("SECOND", "2")))
+	if e.err != nil || !slices.ContainsFunc(e.warnings(), func(s string) bool { return strings.Contains(s, "zdd recover "+web) }) {
+		t.Errorf("error %v, warnings %q; want a warning that says what to do", e.err, e.warnings())
+	}
+	if state := w.state(web); state.Live != 2 || state.Deploy == nil {
+		t.Fatalf("state %+v, want release 2 live and the deploy unfinished", state)
+	}
+	if e := w.run(t.Context(), ignore, rollingBack(web, 1)); e.err == nil {
+		t.Error("the next command has begun with the former settings")
+	}
+	if err := errors.Join(os.Remove(file), os.Rename(away, file)); err != nil {
+		t.Fatal(err)
+	}
+	w.must(recovering(web))
+	w.assertServes(web, 2)
+	if settings := w.settings(web); settings.Env["FIRST"] != "1" || settings.Env["SECOND"] != "2" {
+		t.Errorf("settings %v, want those of both deploys", settings.Env)
+	}
+	w.assertInOrder(web)
 }
 
 func TestDeploy_failsWhenTheEngineDiesInItsMiddle(t *testing.T) {

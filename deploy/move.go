@@ -44,6 +44,8 @@ type move struct {
 	switched time.Time // zero until requests go to target
 	drained  nginx.Drained
 	hasOld   bool // there is a former release to drain and retire
+	// unadopted says why the live release's site and settings are not the app's yet.
+	unadopted error
 }
 
 func (d *Deployer) newMove(kind release.Kind, app string) *move {

@@ -206,12 +206,12 @@ func (r *move) settle(ctx context.Context) (string, error) {
 	case journal.Kind == release.KindRemove:
 		return "removed " + r.name, r.removeAll(ctx)
 	case journal.Phase == release.Committed:
-		return r.conclude(ctx), nil
+		return r.conclude(ctx)
 	case r.serves(ctx):
 		if err := r.commit(ctx); err != nil {
 			return "", err
 		}
-		return r.conclude(ctx), nil
+		return r.conclude(ctx)
 	}
 	if err := r.awaitCreation(ctx); err != nil {
 		return "", err
@@ -237,12 +237,13 @@ func (m *move) awaitCreation(ctx context.Context) error {
 	return m.Engine.AwaitCreation(ctx, m.name, m.target.Number, replicas, m.target.ImageID)
 }
 
-// conclude does what a killed command left to do after its commit.
-func (r *move) conclude(ctx context.Context) string {
+// conclude does what a killed command left to do after its commit. Nothing may
+// begin before the live release's site and settings are the app's.
+func (r *move) conclude(ctx context.Context) (string, error) {
 	r.hasOld = r.state.Previous != 0
 	r.drain(ctx)
 	r.retire(ctx)
-	return fmt.Sprintf("finished the %s of release %d, which was interrupted", r.kind, r.target.Number)
+	return fmt.Sprintf("finished the %s of release %d, which was interrupted", r.kind, r.target.Number), r.unadopted
 }
 
 // serves says whether requests go to the interrupted move's release and are
