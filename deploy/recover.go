@@ -148,12 +148,23 @@ func (m *move) ensureNginx(ctx context.Context) error {
 			return err
 		}
 		// A site that nginx refuses may be what the killed command left.
-		if revertErr := m.Proxy.Revert(ctx, m.name); revertErr != nil {
-			return errors.Join(err, revertErr)
+		if takeBackErr := m.takeBackSite(ctx); takeBackErr != nil {
+			return errors.Join(err, takeBackErr)
 		}
 		m.reverted = true
 		return m.settleNginx(ctx)
 	})
+}
+
+// takeBackSite puts the former site back, and the flag with it: by that every
+// later command knows that the move is to be undone, should this one fail.
+func (m *move) takeBackSite(ctx context.Context) error {
+	if m.state.Live != 0 && m.interrupted().strategy() == nginx.Flag {
+		if err := m.Proxy.Switch(m.name, nginx.Slot(m.state.Slot)); err != nil {
+			return err
+		}
+	}
+	return m.Proxy.Revert(ctx, m.name)
 }
 
 func (m *move) nginxRuns() bool {

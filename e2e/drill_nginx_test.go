@@ -227,6 +227,34 @@ func TestDrillNginx_saysThatItIsStoppedAndStartsItWhereItDoesNotRun(t *testing.T
 	d.assertWhole("v4")
 }
 
+// TestDrillNginx_undoesAMoveWhoseSiteItHadToTakeBack: nginx cannot start after a
+// deploy was killed, and a first recovery fails. The second one must not take the
+// deploy for one that serves, whose site is gone.
+func TestDrillNginx_undoesAMoveWhoseSiteItHadToTakeBack(t *testing.T) {
+	t.Parallel()
+	d := newKillDrill(t)
+	r, _ := d.struck("kill@before commit", append(d.deploy("v3"), "--domain", d.app+".localhost", "--domain", "www.example.test")...)
+	if !r.killed(syscall.SIGKILL) {
+		t.Fatal(r.describe())
+	}
+	d.stopNginx()
+	var taken net.Listener
+	eventually(t, "nginx's port is free", func() bool {
+		var err error
+		taken, err = net.Listen("tcp", d.addr)
+		return err == nil
+	})
+	d.wants(4, "recover", d.app)
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.must("recover", d.app)
+	d.assertWhole("v2")
+	if domains := fmt.Sprint(d.must("status", d.app, "--json").last(t)["domains"]); strings.Contains(domains, "www.example.test") {
+		t.Errorf("the app's domains are %s, want those of release 2", domains)
+	}
+}
+
 // TestDrillNginx_namesTheFileOfAnotherSite: what is wrong with it stops only what
 // must be loaded, and zdd leaves it alone.
 func TestDrillNginx_namesTheFileOfAnotherSite(t *testing.T) {
