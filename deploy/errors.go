@@ -74,6 +74,7 @@ var hints = map[Exit]string{
 	ExitUsage:       "mend what is named above, then run the command again",
 	ExitUnreachable: "start what is named above, then run the command again",
 	ExitUnfit:       "mend the release and deploy it again",
+	ExitIncomplete:  "mend what is named above, then run: zdd recover",
 	ExitRefused:     "mend what nginx names above, then run the command again",
 	ExitLocked:      "run the command again later, or let it wait longer: --wait 30m",
 	ExitInternal:    "mend what is named above, then run the command again",
@@ -136,14 +137,33 @@ func ClassifyFor(ctx context.Context, err error, store *release.Store, proxy Pro
 	return failure
 }
 
+// exitOf is the exit code where nothing was undone after the error.
 func exitOf(err error, step Step) Exit {
+	if is[*nginx.Unrestored](err) {
+		return ExitIncomplete
+	}
+	return exitOfCause(err, step)
+}
+
+// undone makes the exit code that of the cause, once what nginx could not restore
+// at first was undone after all.
+func (e *Error) undone(ctx context.Context) {
+	switch {
+	case e.Exit != ExitIncomplete || !is[*nginx.Unrestored](e.Err):
+	case ctx.Err() != nil:
+		e.Exit, e.Hint = ExitInterrupted, ""
+	default:
+		e.Exit = exitOfCause(e.Err, e.Step)
+		e.Hint = hints[e.Exit]
+	}
+}
+
+func exitOfCause(err error, step Step) Exit {
 	switch {
 	case is[*release.Locked](err):
 		return ExitLocked
 	case is[*container.Unreachable](err), is[*nginx.Unreachable](err):
 		return ExitUnreachable
-	case is[*nginx.Unrestored](err):
-		return ExitIncomplete
 	case is[*nginx.Refused](err), is[*nginx.NotTaken](err):
 		return ExitRefused
 	case isUsage(err):

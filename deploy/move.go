@@ -263,6 +263,7 @@ func (m *move) takeBack(ctx context.Context, failure *Error) {
 			return
 		}
 		m.tell(StepUndo, Done, "", time.Since(begun))
+		failure.undone(ctx)
 	}
 	// An app that never got as far as a release leaves no folder.
 	if m.newApp && m.appLock != nil && m.state.Next <= 1 {

@@ -32,12 +32,24 @@ func (d *Deployer) Remove(ctx context.Context, app string, wait *time.Duration) 
 			return "", err
 		}
 		if err := m.removeAll(ctx); err != nil {
-			return "", err
+			return "", m.halfRemoved(ctx, err)
 		}
 		m.undo.forget()
 		return "", nil
 	})
 	return
+}
+
+// halfRemoved keeps an interrupt, which stops no removal, from being taken for the
+// cause of the failure, and the app for one that is as before.
+func (m *move) halfRemoved(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return &Error{
+		Exit: ExitIncomplete, Err: fmt.Errorf("removing %s: %w", m.name, err),
+		Hint: "mend what is named above, then run: zdd recover " + m.name,
+	}
 }
 
 // awaitInterrupted lets nothing of a killed move appear after the removal, which
