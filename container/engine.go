@@ -47,6 +47,9 @@ type Config struct {
 	// Settling is how long AwaitCreation gives late requests to arrive. 0 means
 	// DefaultSettling.
 	Settling time.Duration
+	// CallLimit is how long one change of a container may take, beside the grace
+	// of a stop. 0 means DefaultCallLimit.
+	CallLimit time.Duration
 }
 
 // Engine is a connection to one Docker engine, acting for one root. It is safe
@@ -59,7 +62,8 @@ type Engine struct {
 	proc  string
 	watch *watch
 
-	settling time.Duration
+	settling  time.Duration
+	callLimit time.Duration
 
 	about func(context.Context) (system.Info, error)
 }
@@ -82,7 +86,7 @@ func Connect(ctx context.Context, config Config) (*Engine, error) {
 	engine := &Engine{
 		api: api, root: filepath.Clean(config.Root), host: api.DaemonHost(), given: config.Host,
 		proc: cmp.Or(config.Proc, DefaultProc), watch: watch,
-		settling: cmp.Or(config.Settling, DefaultSettling),
+		settling: cmp.Or(config.Settling, DefaultSettling), callLimit: cmp.Or(config.CallLimit, DefaultCallLimit),
 	}
 	engine.about = once(func(ctx context.Context) (system.Info, error) { return api.Info(ctx) })
 

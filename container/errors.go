@@ -25,10 +25,12 @@ func (u *Unreachable) Unwrap() error { return u.Cause }
 
 // Hint says what the operator can do next.
 func (u *Unreachable) Hint() string {
-	var silent *Silent
-	if errors.As(u.Cause, &silent) {
+	if is[*Silent](u.Cause) {
 		return "the engine takes connections and does not answer: see what holds it up (journalctl -u docker), " +
 			"restart it (systemctl restart docker), then run the command again"
+	}
+	if is[*Stuck](u.Cause) {
+		return "see what holds the engine up (journalctl -u docker), a volume's driver or a disk as a rule, then run the command again"
 	}
 	path, local := strings.CutPrefix(u.Host, "unix://")
 	if !local {

@@ -96,8 +96,9 @@ func (e *Engine) Promote(ctx context.Context, instances []Instance) error {
 func (e *Engine) setPolicy(ctx context.Context, instance Instance, mode container.RestartPolicyMode) error {
 	failpoint.Hit("before updating a container")
 	defer failpoint.Hit("after updating a container")
-	_, err := e.api.ContainerUpdate(ctx, instance.ID, container.UpdateConfig{
-		RestartPolicy: container.RestartPolicy{Name: mode},
+	err := e.change(ctx, 0, func(ctx context.Context) error {
+		_, err := e.api.ContainerUpdate(ctx, instance.ID, container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: mode}})
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("setting restart policy of container %q: %w", instance.Name, e.typed(err))
@@ -193,7 +194,9 @@ func (e *Engine) start(ctx context.Context, instance Instance) error {
 		return fmt.Errorf("starting container %q: %w", instance.Name, context.Cause(ctx))
 	}
 	failpoint.Hit("before starting a container")
-	err := e.api.ContainerStart(ctx, instance.ID, container.StartOptions{})
+	err := e.change(ctx, 0, func(ctx context.Context) error {
+		return e.api.ContainerStart(ctx, instance.ID, container.StartOptions{})
+	})
 	failpoint.Hit("after starting a container")
 	if err == nil {
 		return nil

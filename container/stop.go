@@ -22,7 +22,9 @@ func (e *Engine) Stop(ctx context.Context, instances []Instance, grace time.Dura
 		// First, so that no restart of the engine, at whatever moment, brings
 		// back what is to stop.
 		demoted := e.demote(ctx, instances[i])
-		err := e.api.ContainerStop(ctx, instances[i].ID, container.StopOptions{Timeout: seconds(grace)})
+		err := e.change(ctx, grace, func(ctx context.Context) error {
+			return e.api.ContainerStop(ctx, instances[i].ID, container.StopOptions{Timeout: seconds(grace)})
+		})
 		failpoint.Hit("after stopping a container")
 		if err != nil && !errdefs.IsNotFound(err) {
 			return fmt.Errorf("stopping container %q: %w", instances[i].Name, e.typed(err))
@@ -66,18 +68,22 @@ func (e *Engine) Remove(ctx context.Context, instances []Instance) error {
 // remove returns when the container is gone, whoever removed it.
 func (e *Engine) remove(ctx context.Context, instance Instance) error {
 	failpoint.Hit("before removing a container")
-	err := e.api.ContainerRemove(ctx, instance.ID, container.RemoveOptions{RemoveVolumes: true, Force: true})
-	failpoint.Hit("after removing a container")
-	if errdefs.IsConflict(err) {
+	err := e.change(ctx, 0, func(ctx context.Context) error {
+		err := e.api.ContainerRemove(ctx, instance.ID, container.RemoveOptions{RemoveVolumes: true, Force: true})
+		if !errdefs.IsConflict(err) {
+			return err
+		}
 		// The engine is at it for someone else, and the name is taken until
 		// it has finished.
 		done, failed := e.api.ContainerWait(ctx, instance.ID, container.WaitConditionRemoved)
 		select {
 		case <-done:
-			err = nil
-		case err = <-failed:
+			return nil
+		case err := <-failed:
+			return err
 		}
-	}
+	})
+	failpoint.Hit("after removing a container")
 	if err != nil && !errdefs.IsNotFound(err) {
 		return fmt.Errorf("removing container %q: %w", instance.Name, e.typed(err))
 	}
