@@ -1,6 +1,8 @@
 package deploy_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -105,4 +107,18 @@ func TestRecover_keepsWhatAnInterruptedDeployHadSet(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRecover_bringsTheFlagBack: somebody has restored a backup without it.
+func TestRecover_bringsTheFlagBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(deploying(web, w.image()))
+	w.must(deploying(web, w.image()))
+	if err := os.Remove(filepath.Join(w.store.NginxDir(), "live", web+".green")); err != nil {
+		t.Fatal(err)
+	}
+	w.must(recovering(web))
+	w.assertServes(web, 2)
+	w.assertInOrder(web)
 }

@@ -35,7 +35,7 @@ func (d *Deployer) Recover(ctx context.Context, app string) (outcome Outcome, er
 }
 
 // revive starts the live release again where somebody or something has ended
-// it, and wants its checks to pass.
+// it, and wants its checks to pass. A flag that was lost comes back.
 func (m *move) revive(ctx context.Context) error {
 	live, err := m.app.Release(m.state.Live)
 	if err != nil {
@@ -61,6 +61,9 @@ func (m *move) revive(ctx context.Context) error {
 			fmt.Errorf("%d of %d replicas of release %d run", len(up), known.Replicas, live.Number))
 	}
 	if err := m.Engine.Promote(ctx, up); err != nil {
+		return err
+	}
+	if err := m.Proxy.Switch(m.name, nginx.Slot(m.slot)); err != nil {
 		return err
 	}
 	return m.prove(ctx, m.slot)
