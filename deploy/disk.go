@@ -16,18 +16,24 @@ import (
 // fills up in its middle hurts the live release too.
 const MinFreeDisk = 256 << 20
 
+// minFreeFiles is how many files zdd's disk must have room for.
+const minFreeFiles = 256
+
 // refuseFullDisk wants room for a deploy. A rollback needs next to none, and is
 // what an operator may want just then: it is not asked for any.
 func (m *move) refuseFullDisk(ctx context.Context) error {
 	if free, known := m.Engine.FreeDisk(ctx); known && free < MinFreeDisk {
 		return fullDisk("the Docker engine's data", free)
 	}
-	free, err := m.Store.FreeBytes()
-	if err != nil {
+	free, err := m.Store.Room()
+	switch {
+	case err != nil:
 		return err
-	}
-	if free < MinFreeDisk {
-		return fullDisk(m.Store.Root(), free)
+	case free.Bytes < MinFreeDisk:
+		return fullDisk(m.Store.Root(), free.Bytes)
+	case free.Files < minFreeFiles:
+		return usage("remove some files; df -i "+m.Store.Root()+" shows how many there are",
+			"the disk of %s has room for %d more files, less than the %d that a deploy needs", m.Store.Root(), free.Files, minFreeFiles)
 	}
 	if err := m.Store.Reserve(); err != nil {
 		m.warn(m.step, err)

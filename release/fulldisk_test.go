@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fullStore returns an app whose store is on a file system without room.
-func fullStore(t *testing.T) *App {
+// storeOn returns a store on a file system of its own with these options.
+func storeOn(t *testing.T, options string) *Store {
 	t.Helper()
 	store := newStore(t)
 	if err := os.MkdirAll(store.Root(), 0o711); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("tmpfs", store.Root(), "tmpfs", 0, "size=256k"); err != nil {
+	if err := unix.Mount("tmpfs", store.Root(), "tmpfs", 0, options); err != nil {
 		t.Fatalf("mounting a small file system (run the tests as root): %v", err)
 	}
 	t.Cleanup(func() {
@@ -27,6 +27,13 @@ func fullStore(t *testing.T) *App {
 			t.Error(err)
 		}
 	})
+	return store
+}
+
+// fullStore returns an app whose store is on a file system without room.
+func fullStore(t *testing.T) *App {
+	t.Helper()
+	store := storeOn(t, "size=256k")
 	app := fillApp(t, store, "web")
 	ballast, err := os.Create(filepath.Join(store.Root(), "ballast"))
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -19,14 +20,25 @@ const ReserveSize = 1 << 20
 
 const reserveFile = "reserve"
 
-// FreeBytes is how many bytes the disk of the root folder has left for a process
-// that is not root.
-func (s *Store) FreeBytes() (uint64, error) {
+// reserveFiles is how many files there must be room for on a disk that is not
+// full: its inodes may be at an end before its bytes are. The reserve is one.
+const reserveFiles = 16
+
+// Room is what a disk has left: bytes for a process that is not root, and files
+// (inodes), which on some file systems have no limit of their own.
+type Room struct{ Bytes, Files uint64 }
+
+// Room is what the disk of the root folder has left.
+func (s *Store) Room() (Room, error) {
 	var disk unix.Statfs_t
 	if err := unix.Statfs(s.root, &disk); err != nil {
-		return 0, fmt.Errorf("asking for the free space of %q: %w", s.root, err)
+		return Room{}, fmt.Errorf("asking for the free space of %q: %w", s.root, err)
 	}
-	return disk.Bavail * uint64(disk.Bsize), nil
+	free := Room{disk.Bavail * uint64(disk.Bsize), disk.Ffree}
+	if disk.Files == 0 {
+		free.Files = math.MaxUint64
+	}
+	return free, nil
 }
 
 // Reserve keeps ReserveSize bytes of the root's disk back, if that is not done
@@ -54,8 +66,8 @@ func (s *Store) Reserve() error {
 // Spend gives back what Reserve has kept, where the disk has less than that
 // left. spent says whether it did.
 func (s *Store) Spend() (spent bool, err error) {
-	free, err := s.FreeBytes()
-	if err != nil || free >= ReserveSize {
+	free, err := s.Room()
+	if err != nil || free.Bytes >= ReserveSize && free.Files >= reserveFiles {
 		return false, err
 	}
 	err = os.Remove(filepath.Join(s.root, reserveFile))

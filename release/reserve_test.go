@@ -1,6 +1,7 @@
 package release
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -48,6 +49,32 @@ func TestReserve_makesRoomOnAFullDisk(t *testing.T) {
 		t.Errorf("spent %v, %v, want it spent", spent, err)
 	}
 	if err := app.SaveState(state); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+}
+
+// TestReserve_makesRoomWhereThereAreTooManyFiles: a file is replaced by another
+// one, which there is no room for, though there are bytes enough.
+func TestReserve_makesRoomWhereThereAreTooManyFiles(t *testing.T) {
+	app := fillApp(t, storeOn(t, "size=16m,nr_inodes=48"), "web")
+	if err := app.store.Reserve(); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; ; n++ {
+		if err := os.WriteFile(filepath.Join(app.store.Root(), fmt.Sprint(n)), nil, 0o600); err != nil {
+			break
+		}
+	}
+	if free, err := app.store.Room(); err != nil || free.Bytes < ReserveSize || free.Files != 0 {
+		t.Fatalf("%+v, %v, want bytes and no file", free, err)
+	}
+	if err := app.SaveState(State{Next: 7}); err == nil {
+		t.Fatal("a full disk has taken a state")
+	}
+	if spent, err := app.store.Spend(); !spent || err != nil {
+		t.Errorf("spent %v, %v, want it spent", spent, err)
+	}
+	if err := app.SaveState(State{Next: 7}); err != nil {
 		t.Errorf("after that: %v", err)
 	}
 }
