@@ -54,12 +54,13 @@ func (m *move) recordUndone() error {
 }
 
 // recordFailure writes the failure of a move down, if it got as far as to
-// change something.
+// change something. Of one that broke down after its commit the next command
+// tells, which finishes it: it has succeeded.
 func (m *move) recordFailure(failure *Error) error {
 	if m.appLock == nil || m.gone || m.kind == release.KindRecover || m.target.Number == 0 {
 		return nil
 	}
-	if m.recorded() {
+	if journal := m.state.Deploy; journal != nil && journal.Phase == release.Committed || m.recorded() {
 		return nil
 	}
 	outcome := release.Failed

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"zdd/deploy"
+	"zdd/release"
 )
 
 // everywhere disturbs each move at each of its wanted points.
@@ -80,6 +81,9 @@ func TestMove_isUndoneWhenItPanics(t *testing.T) {
 		if committed {
 			w.must(recovering(web))
 			w.assertServes(web, w.live(web))
+			if last, ok, err := w.app(web).LastEntry(); err != nil || !ok || last.Outcome != release.Done || last.Release != w.live(web) {
+				w.t.Errorf("history ends with %+v, %v; want the success of release %d", last, err, w.live(web))
+			}
 			return
 		}
 		w.assertAsBefore(web, former)
