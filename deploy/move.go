@@ -193,12 +193,23 @@ func (m *move) readSettings() error {
 	return m.settings.Validate()
 }
 
+// rootPatience is after how long it is told, in a pipe too, that a command waits
+// for another one's change of nginx. Most take some hundredths of a second.
+const rootPatience = 5 * time.Second
+
 // withRoot holds the root's lock, under which nginx's files and the address
 // book change.
 func (m *move) withRoot(ctx context.Context, do func() error) (err error) {
+	var late *time.Timer
+	step := m.step
 	lock, err := m.Store.Lock(ctx, m.Holder, func(holder release.Holder) {
-		m.Progress(m.step, "waiting for nginx, which is being changed by "+holder.String())
+		text := "waiting for nginx, which is being changed by " + holder.String()
+		m.Progress(step, text)
+		late = time.AfterFunc(rootPatience, func() { m.tell(step, Warning, text, 0) })
 	})
+	if late != nil {
+		late.Stop()
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -113,4 +114,25 @@ func TestHistory_saysWhatHappened(t *testing.T) {
 		release.Entry{Kind: "rollback", Release: 1, From: 2, Image: images[0], Outcome: release.Done, Drained: true, Serving: 1},
 		release.Entry{Kind: "deploy", Release: 5, From: 1, Image: images[3], Outcome: release.Undone, Step: "recover", Serving: 1},
 	)
+}
+
+// TestDeploy_saysThatItWaitsForAnotherChangeOfNginx, in a pipe too, where nobody
+// sees its progress.
+func TestDeploy_saysThatItWaitsForAnotherChangeOfNginx(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(deploying(web, w.image()))
+	lock, err := w.store.Lock(t.Context(), release.Self("zdd deploy shop"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan struct{})
+	go func() {
+		<-told
+		_ = lock.Unlock() // the lock ends in any case
+	}()
+	e := w.run(t.Context(), at("lock warning", 1, func() { close(told) }), recovering(web))
+	if e.err != nil || len(e.warnings()) != 1 || !strings.Contains(e.warnings()[0], "zdd deploy shop") {
+		t.Errorf("error %v, warnings %q; want one that names the holder", e.err, e.warnings())
+	}
 }

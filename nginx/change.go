@@ -14,9 +14,9 @@ import (
 	"zdd/durable"
 )
 
-// restoreBudget bounds the restoration after a failed change beside what the
-// reload itself may take: testing a configuration of thousands of sites.
-const restoreBudget = 2 * time.Minute
+// restoreBudget bounds the restoration after a failed change: the test of a
+// configuration that may have thousands of sites, and the reload.
+const restoreBudget = workLimit + 2*time.Minute
 
 // change makes the edits and whatever follows from them for the base files the
 // running configuration, proven, or leaves everything as it was. names are the

@@ -89,10 +89,18 @@ func (p *Proxy) usable(ps processes) error {
 	if errors.Is(err, fs.ErrNotExist) && ps.generation() > 0 {
 		return &Unreachable{
 			Reason: fmt.Sprintf("nginx (process %d) listens at %q, but somebody has removed that file", ps.master.pid, p.paths.door()),
-			Next:   "start nginx again: its sockets are made when it starts",
+			Next:   p.restartHint(ps),
 		}
 	}
 	return nil
+}
+
+// restartHint says how nginx is started again, which makes its sockets anew.
+func (p *Proxy) restartHint(ps processes) string {
+	if p.config.Mode == System {
+		return "start nginx again (systemctl restart nginx), then run the command again"
+	}
+	return fmt.Sprintf("end nginx (kill -QUIT %d); the next command starts it again, with its sockets: zdd recover", ps.master.pid)
 }
 
 // held tells whether any process has the marker of generation n open.
