@@ -61,7 +61,7 @@ func TestDrillNetwork_opensNothingButNginx(t *testing.T) {
 }
 
 // ssRow is a row of ss: the address, and the processes that hold it.
-var ssRow = regexp.MustCompile(`(?m)^LISTEN\s+\d+\s+\d+\s+(\S+)\s+\S+\s*(.*)$`)
+var ssRow = regexp.MustCompile(`(?m)^LISTEN +\d+ +\d+ +(\S+) +\S+ *(.*)$`)
 
 // assertListens wants no port to be open for this host but nginx's: not by zdd,
 // nor by its nginx, nor by the engine for its containers.
