@@ -121,6 +121,7 @@ func TestDrillRace_deploysOfOneAppRunInTheOrderOfTheirArrival(t *testing.T) {
 				t.Errorf("the killed one: %s", ended.describe())
 			}
 			interrupted.wants(130)
+			queue = append(queue, join()) // behind all, though places before it are free
 			first, _ := r.onDisk()
 			open()
 			for place, waiter := range queue {
@@ -199,11 +200,12 @@ func (h *host) assertAmongOthers(version string) {
 // be loaded by the next command.
 func (h *host) assertGenerationServes() {
 	h.t.Helper()
-	written, err := os.ReadFile(filepath.Join(h.root, "nginx", "generation"))
+	content, err := os.ReadFile(filepath.Join(h.root, "nginx", "generation"))
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if running := h.atDoor("/generation"); running != strings.TrimSpace(string(written)) {
+	written := strings.TrimSpace(string(content))
+	if running := h.atDoor("/generation"); running != written {
 		h.t.Errorf("nginx runs generation %s, and %s is on disk", running, written)
 	}
 }
@@ -293,7 +295,7 @@ func TestDrillRace_whoWaitsWhileTheAppIsRemovedBeginsAnew(t *testing.T) {
 		open := r.gate()
 		queue := []*begun{r.begin(r.next()...)}
 		queue[0].await("pre-deploy", "started", "")
-		for _, words := range [][]string{{"remove", r.app, "--yes"}, {"rollback", r.app}, r.next("--volume", r.ids+":/ids")} {
+		for _, words := range [][]string{{"remove", r.app, "--yes"}, {"rollback", r.app}, r.next("--volume", r.ids+":/ids", "--env", "BOOT=3s")} {
 			waiter := r.begin(words...)
 			waiter.awaitPlace()
 			queue = append(queue, waiter)
@@ -302,6 +304,10 @@ func TestDrillRace_whoWaitsWhileTheAppIsRemovedBeginsAnew(t *testing.T) {
 		queue[0].wants(0)
 		queue[1].wants(0)
 		assertContains(t, queue[2].wants(2).stderr, "there is no app")
+		queue[3].await("check", "started", "")
+		if status := r.must("status", r.app, "--json").last(t); status["state"] != "busy" {
+			t.Errorf("status is %v while the deploy after the removal boots, want busy: its lock must be the one that others see", status["state"])
+		}
 		if last := queue[3].wants(0).last(t); last["serving"] != 1.0 {
 			t.Errorf("the deploy after the removal made release %v, want 1", last["serving"])
 		}
