@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -19,8 +20,18 @@ import (
 // canaries are secrets, by the way that they come into zdd. None may come out.
 type canaries map[string]string
 
-// in lists the ways whose secret stands in the text.
+// encodedWord is what may be base64, in which a login goes to the engine.
+var encodedWord = regexp.MustCompile(`[A-Za-z0-9+/_-]{24,}`)
+
+// in lists the ways whose secret stands in the text, or in a word of it that is
+// encoded.
 func (c canaries) in(text string) []string {
+	for _, word := range encodedWord.FindAllString(text, -1) {
+		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			plain, _ := encoding.DecodeString(word) // as far as it is base64
+			text += "\n" + string(plain)
+		}
+	}
 	var found []string
 	for way, secret := range c {
 		if strings.Contains(text, secret) {
@@ -86,8 +97,10 @@ exit 0`, name, args, patterns, args))
 	run(2, "deploy", h.app, good, "--env-file", h.file("broken", "A=1\n"+c["a broken line"]+"\n"))
 	run(2, "deploy", h.app, good, "--env", "1BAD="+c["a broken --env"])
 	run(2, "deploy", h.app, good, "--env", c["a broken --env"])
-	killed := h.killAt(syscall.SIGKILL, "check", "started", "deploy", h.app, good, "--checks", patient)
-	said.WriteString(killed.stdout + killed.stderr)
+	killed := h.killAt(syscall.SIGKILL, "check", "started", "deploy", h.app, good, "--env", "C="+c["--env"], "--checks", patient)
+	holder := strings.Join(written(t, filepath.Join(h.root, "apps", h.app, "lock")), "\n") // whoever waits is told of it
+	assertContains(t, holder, "zdd deploy "+h.app)
+	said.WriteString(killed.stdout + killed.stderr + holder)
 	run(0, "recover", h.app)
 	denied := h.zdd("deploy", h.app, address+"/web:1")
 	said.WriteString(denied.stdout + denied.stderr)
