@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -25,9 +26,14 @@ func TestSetup_writesAUnitThatStartsNginxAndTakesItBack(t *testing.T) {
 	if out, err := exec.Command("systemd-analyze", "verify", "--man=no", found[0]).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("systemd about the unit: %v\n%s", err, out)
 	}
-	dir := filepath.Join(h.root, "nginx")
-	if out, err := exec.Command("nginx", "-p", dir+"/", "-c", dir+"/nginx.conf", "-e", dir+"/logs/error.log").CombinedOutput(); err != nil {
-		t.Fatalf("starting nginx without apps: %v\n%s", err, out)
+	link := filepath.Join(units, "multi-user.target.wants", filepath.Base(found[0]))
+	if _, err := os.Stat(link); err != nil {
+		t.Errorf("nothing starts the unit at boot: %v", err)
+	}
+	_, line, _ := strings.Cut(strings.Join(written(t, found[0]), "\n"), "\nExecStart=")
+	line, _, _ = strings.Cut(line, "\n") // this root's path has nothing that a shell reads otherwise
+	if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil {
+		t.Fatalf("starting nginx without apps, by %s: %v\n%s", line, err, out)
 	}
 	if status, _, _ := h.get("/"); status != 404 {
 		t.Errorf("without apps nginx answers %d, want 404", status)
