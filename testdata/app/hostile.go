@@ -65,14 +65,14 @@ func redirect(target string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target, http.StatusFound) }
 }
 
-// chatter fills the log, some 16 MB a second, in lines that hardly end.
+// chatter fills the log, some 16 MB a second, in lines of 144 KiB.
 func chatter(log io.Writer) {
 	words := strings.Repeat("blah\x1b[2J ", 2<<10)
 	for i := 0; ; i++ {
 		if _, err := io.WriteString(log, words); err != nil {
 			return
 		}
-		if i%64 == 63 {
+		if i%8 == 7 {
 			fmt.Fprintln(log)
 		}
 		time.Sleep(time.Millisecond)
