@@ -273,6 +273,7 @@ func TestDrillNginx_namesTheFileOfAnotherSite(t *testing.T) {
 	if err := os.WriteFile(theirs, []byte(broken), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.Remove(theirs) }) // with it neither zdd nor nginx could be taken off
 	domains := []string{"--domain", h.app + ".localhost", "--domain", "www.example.test"}
 	refused := h.wants(6, deploy("v2", domains...)...)
 	assertContains(t, refused.stderr, fmt.Sprintf("because of %q, which is not zdd's", theirs), "serving: release 1")
@@ -315,6 +316,7 @@ func TestDrillNginx_saysWhoHasAPort(t *testing.T) {
 	refused := h.wants(6, deploy("v2")...)
 	assertContains(t, refused.stderr, secure+" is taken by ", fmt.Sprintf("(process %d)", os.Getpid()), "serving: release 1", "hint: end what listens there")
 	h.assertWhole("v1")
+	h.assertGenerationServes() // the former site is on disk, too
 	_ = taken.Close()
 	h.must(deploy("v3")...)
 	h.assertWhole("v3")
