@@ -42,11 +42,11 @@ func TestSetup_writesAUnitThatStartsNginxAndTakesItBack(t *testing.T) {
 	h.assertServes("v1", 1)
 	for range 2 {
 		h.must("setup", "--systemd", "--undo", "--unit-dir", units)
-	}
-	if left, err := filepath.Glob(filepath.Join(units, "*", "*")); err != nil || len(left) > 0 {
-		t.Errorf("left: %v, %v", left, err)
-	}
-	if _, err := os.Stat(found[0]); !os.IsNotExist(err) {
-		t.Errorf("the unit is left: %v", err)
+		if left, err := filepath.Glob(filepath.Join(units, "*", "*")); err != nil || len(left) > 0 {
+			t.Errorf("left: %v, %v", left, err)
+		}
+		if _, err := os.Stat(found[0]); !os.IsNotExist(err) {
+			t.Errorf("the unit is left: %v", err)
+		}
 	}
 }
