@@ -4,6 +4,7 @@ import (
 	"net"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // TestDeploy_saysThatTheEngineDoesNotAnswer gives zdd an engine that takes
@@ -22,7 +23,11 @@ func TestDeploy_saysThatTheEngineDoesNotAnswer(t *testing.T) {
 	for _, args := range [][]string{{"deploy", h.app, "zdd-test/none:1"}, {"rollback", h.app}} {
 		cmd := h.command(args...)
 		cmd.Env = append(cmd.Env, "DOCKER_HOST=unix://"+socket)
+		begun := time.Now()
 		r := ended(t, cmd)
+		if took := time.Since(begun); took > 40*time.Second { // four times what it says, on a busy machine
+			t.Errorf("zdd %v gave up after %s", args, took)
+		}
 		if r.code != 4 {
 			t.Errorf("zdd %v: exit %d, want 4", args, r.code)
 		}
