@@ -60,7 +60,7 @@ func TestDrillPaths_refusesUserFilesThatAreNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	// app.yaml remembers files that flags have named, so these come last.
-	files := []string{"env", "CHECKS", "app.json", "tls/server.crt", "app.yaml", "nginx/extra.conf", "hooks/pre-deploy", "env --env-file", "CHECKS --checks"}
+	files := []string{"env", "CHECKS", "app.json", "hooks/pre-deploy", "app.yaml", "tls/server.crt", "nginx/extra.conf", "env --env-file", "CHECKS --checks"}
 	env := h.env
 	h.env = append(env, "ZDD_LISTEN_TLS="+freeAddress(t))
 	for i, file := range files {

@@ -56,6 +56,8 @@ func usable(path string) error {
 		return unusable(path, "is a link to a file that does not exist", "rm %[1]s, or restore what it links to")
 	case errors.Is(err, fs.ErrNotExist):
 		return unusable(path, "does not exist", "restore %[1]s")
+	case errors.Is(err, unix.ELOOP):
+		return unusable(path, "is a link that leads back to itself", "rm %[1]s, or restore what it links to")
 	case err != nil:
 		return fmt.Errorf("looking for hook: %w", err)
 	case info.IsDir():

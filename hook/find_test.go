@@ -51,6 +51,7 @@ func TestFind_refusesWhatCouldNotBeRun(t *testing.T) {
 		{"not executable", func(p string) error { return os.WriteFile(p, nil, 0o644) }, "is not executable", "chmod +x PATH"},
 		{"folder", func(p string) error { return os.Mkdir(p, 0o755) }, "is a folder", "put a program at PATH, or remove the folder"},
 		{"dangling link", func(p string) error { return os.Symlink("nothing", p) }, "is a link to a file that does not exist", "rm PATH, or restore what it links to"},
+		{"link to itself", func(p string) error { return os.Symlink(filepath.Base(p), p) }, "is a link that leads back to itself", "rm PATH, or restore what it links to"},
 		{"device", func(p string) error { return os.Symlink("/dev/null", p) }, "is not a regular file", "put a program at PATH"},
 		{
 			"writable by all", func(p string) error { return errors.Join(os.WriteFile(p, nil, 0o755), os.Chmod(p, 0o777)) },
