@@ -273,6 +273,33 @@ func TestLock_isTheOneAtThePathAfterTheFolderWasDeleted(t *testing.T) {
 	}
 }
 
+// TestLock_keepsAPlaceWhenItGoesOverToTheNewFile: nobody who comes then is before
+// those who waited for the old one.
+func TestLock_keepsAPlaceWhenItGoesOverToTheNewFile(t *testing.T) {
+	app := newApp(t, "web")
+	first := mustLock(t, app)
+	old := waiter{path: app.Path(lockFile), makeDirs: app.makeDirs}
+	if got, err := old.step(); got || err != nil {
+		t.Fatalf("got %v, %v, want a place", got, err)
+	}
+	if err := errors.Join(app.Delete(), first.Unlock()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := old.step(); got || err != nil || !old.place.at(app.Path(lockFile)) {
+		t.Fatalf("got %v, %v, want a place at the new file", got, err)
+	}
+	newcomer := waiter{path: app.Path(lockFile), makeDirs: app.makeDirs}
+	if got, err := newcomer.step(); got || err != nil {
+		t.Errorf("the newcomer got %v, %v, want it to wait", got, err)
+	}
+	if got, err := old.step(); !got || err != nil {
+		t.Errorf("the one before got %v, %v, want the lock", got, err)
+	}
+	if err := errors.Join(newcomer.place.close(), old.place.close()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLock_namesTheHolderWhenItPassesToAnotherAtTheEndOfAWait(t *testing.T) {
 	app := newApp(t, "web")
 	mustLock(t, app)
