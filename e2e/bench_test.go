@@ -102,7 +102,7 @@ func BenchmarkSwitch(b *testing.B) {
 	h := newHost(b)
 	image := h.image()
 	h.must("deploy", h.app, image, "--env", "VERSION=v0")
-	run := h.load(load.Config{Clients: 16})
+	run := h.load(load.Config{Clients: 16, Pause: flatOut})
 	n := 0
 	for b.Loop() {
 		n++

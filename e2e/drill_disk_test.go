@@ -42,7 +42,7 @@ func TestDrillDisk_leavesNoFileHalfNew(t *testing.T) {
 		t.Run(move.name, func(t *testing.T) {
 			t.Parallel()
 			d := newKillDrill(t, move.settings...)
-			run := d.load(load.Config{Clients: 8, Pause: pace, Limit: 3 * time.Hour})
+			run := d.load(load.Config{Clients: 8, Limit: 3 * time.Hour})
 			_, all := d.struck("", move.words(d, d.expect())...)
 			var points []point
 			for _, at := range all {
@@ -112,7 +112,7 @@ func TestDrillDisk_goesOnWithAFullDisk(t *testing.T) {
 	image := h.image("IDS=/ids")
 	h.must("deploy", h.app, image, "--env", "VERSION=v1", "--volume", h.ids+":/ids")
 	h.must("deploy", h.app, image, "--env", "VERSION=v2")
-	run := h.load(load.Config{Clients: 8, Pause: pace})
+	run := h.load(load.Config{Clients: 8})
 
 	h.fillDisk()
 	r := h.wants(2, "deploy", h.app, image, "--env", "VERSION=v3")

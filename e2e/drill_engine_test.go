@@ -48,7 +48,7 @@ func TestDrillEngine_isKilledInEachStep(t *testing.T) {
 	h := newHostOn(t, engine)
 	image := h.image("IDS=/ids")
 	h.must("deploy", h.app, image, "--env", "VERSION=v1", "--volume", h.ids+":/ids")
-	run := h.load(load.Config{Clients: 16, Pause: pace})
+	run := h.load(load.Config{Clients: 16})
 	for n, stroke := range strokesOfForm() {
 		h.strike(stroke, func() { engine.fall(n) }, "deploy", h.app, image, "--env", fmt.Sprintf("VERSION=v%d", n+2))
 		engine.start()

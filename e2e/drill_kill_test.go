@@ -160,7 +160,7 @@ func TestDrillKill_isFinishedOrUndoneAtEachPoint(t *testing.T) {
 		t.Run(move.name, func(t *testing.T) {
 			t.Parallel()
 			d := newKillDrill(t, move.settings...)
-			run := d.load(load.Config{Clients: 8, Pause: pace, SlowAnswers: 1, Limit: 3 * time.Hour})
+			run := d.load(load.Config{Clients: 8, SlowAnswers: 1, Limit: 3 * time.Hour})
 			if move.before != nil {
 				move.before(d)
 			}
@@ -257,7 +257,7 @@ func TestDrillKill_finishesARemoval(t *testing.T) {
 func TestDrillKill_undoesOrFinishesWhenInterrupted(t *testing.T) {
 	t.Parallel()
 	d := newKillDrill(t)
-	run := d.load(load.Config{Clients: 8, Pause: pace, Limit: 3 * time.Hour})
+	run := d.load(load.Config{Clients: 8, Limit: 3 * time.Hour})
 	_, points := d.struck("", d.deploy(d.expect())...)
 	deploy := drilledMove{words: (*killDrill).deploy}
 	actions := []string{"term", "int", "twice", "panic"}
@@ -294,7 +294,7 @@ func TestDrillKill_undoesOrFinishesWhenInterrupted(t *testing.T) {
 func TestDrillKill_holdsAtAnyTime(t *testing.T) {
 	t.Parallel()
 	d := newKillDrill(t)
-	run := d.load(load.Config{Clients: 8, Pause: pace, SlowUploads: 1, SlowAnswers: 1, Limit: 3 * time.Hour})
+	run := d.load(load.Config{Clients: 8, SlowUploads: 1, SlowAnswers: 1, Limit: 3 * time.Hour})
 	begun := time.Now()
 	d.must(d.deploy(d.expect())...)
 	took := time.Since(begun)

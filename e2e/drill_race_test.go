@@ -78,7 +78,7 @@ func (r *race) next(more ...string) []string {
 // underLoad has clients ask during a race, none of whom may lose a request.
 func (r *race) underLoad(do func()) {
 	r.t.Helper()
-	run := r.load(load.Config{Clients: 8, Pause: pace})
+	run := r.load(load.Config{Clients: 8})
 	do()
 	r.assertLossless(run)
 }

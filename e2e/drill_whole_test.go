@@ -9,12 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 )
-
-// pace is the pause of clients that need only notice a loss: it leaves the
-// machine to what is drilled.
-const pace = 10 * time.Millisecond
 
 // onDisk is what an app's state.json says.
 type onDisk struct {

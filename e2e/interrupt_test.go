@@ -18,7 +18,7 @@ func TestDeploy_undoesEverythingWhenInterrupted(t *testing.T) {
 	h := newHost(t)
 	h.must("deploy", h.app, h.image("VERSION=v1", "IDS=/ids"), "--volume", h.ids+":/ids")
 	slow := h.image("VERSION=v2", "BOOT=1h")
-	run := h.load(load.Config{Clients: 16, Pause: pace})
+	run := h.load(load.Config{Clients: 16})
 	for _, tt := range []struct {
 		signal syscall.Signal
 		step   string

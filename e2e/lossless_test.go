@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -12,9 +13,18 @@ import (
 	"zdd/testdata/load"
 )
 
+// pace is the pause of each client between two requests, where a test says no
+// other. What counts is that requests come at every moment, and each of these
+// tests has but a part of the machine.
+const pace = 10 * time.Millisecond
+
+// flatOut is the pause of clients that are to be as fast as can be.
+const flatOut = time.Microsecond
+
 // load puts clients on the host's app; they are stopped with the test.
 func (h *host) load(config load.Config) *load.Run {
 	h.t.Helper()
+	config.Pause = cmp.Or(config.Pause, pace)
 	config.Address, config.Host = h.addr, h.app+".localhost"
 	run, err := load.Start(h.t.Context(), config)
 	if err != nil {
@@ -79,13 +89,13 @@ func TestDeploy_losesNoRequestInTwentyDeploys(t *testing.T) {
 	}
 	h.must("deploy", h.app, image, "--env", "VERSION=v0", "--env", "IDS=/ids", "--volume", h.ids+":/ids", "--drain", "3s")
 
-	run := h.load(load.Config{Clients: 64, Pause: pace})
+	run := h.load(load.Config{Clients: 64, Pause: 3 * pace})
 	events := map[string]result{}
 	for n := 1; n <= 10; n++ {
 		events[fmt.Sprintf("v%d", n)] = deploy(n)
 	}
 	slow := h.load(load.Config{
-		Clients: -1, SlowUploads: 4, SlowAnswers: 4, Streams: 2, Websockets: 2, StreamTime: 2 * time.Second,
+		Clients: -1, SlowUploads: 4, SlowAnswers: 4, Streams: 2, Websockets: 2, StreamTime: 2 * time.Second, AnswerTime: 2 * time.Second,
 	})
 	for n := 11; n <= 20; n++ {
 		events[fmt.Sprintf("v%d", n)] = deploy(n)
@@ -109,7 +119,7 @@ func TestDeploy_losesNoRequestToAnAppThatDiesAtOnce(t *testing.T) {
 	h := newHost(t)
 	image := h.image("ON_TERM=exit")
 	h.must("deploy", h.app, image, "--env", "VERSION=v0", "--env", "IDS=/ids", "--volume", h.ids+":/ids", "--replicas", "2")
-	run := h.load(load.Config{Clients: 16, Pause: pace, SlowUploads: 8, SlowAnswers: 4})
+	run := h.load(load.Config{Clients: 16, SlowUploads: 8, SlowAnswers: 4})
 	for n := 1; n <= 4; n++ {
 		h.must("deploy", h.app, image, "--env", fmt.Sprintf("VERSION=v%d", n))
 	}
@@ -126,7 +136,7 @@ func TestDeploy_losesNoRequestWhenTheSiteChanges(t *testing.T) {
 	image := h.image("IDS=/ids", "VERSION=v1")
 	own := h.app + ".localhost"
 	h.must("deploy", h.app, image, "--volume", h.ids+":/ids", "--domain", own, "--drain", "3s")
-	run := h.load(load.Config{Clients: 32, Pause: pace, Websockets: 2})
+	run := h.load(load.Config{Clients: 32, Pause: 2 * pace, Websockets: 2})
 	// A slow answer that ends in the very moment of a reload is not announced as
 	// the connection's last: these clients look before they send again.
 	slow := h.load(load.Config{Clients: -1, SlowAnswers: 2, Pause: 100 * time.Millisecond, KeepAlive: time.Millisecond})

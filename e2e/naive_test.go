@@ -20,7 +20,7 @@ func assertControlLoses(t *testing.T) {
 	t.Helper()
 	h := newHost(t)
 	naive := newNaiveHost(t, h)
-	run := h.load(load.Config{Clients: 64, SlowAnswers: 4, Limit: 10 * patience})
+	run := h.load(load.Config{Clients: 64, Pause: flatOut, SlowAnswers: 4, Limit: 10 * patience})
 	for range 20 {
 		naive.deploy()
 		if run.Report().Lost > 0 {

@@ -129,7 +129,7 @@ func TestSetup_deploysBehindTheDistributionsNginx(t *testing.T) {
 	conf := h.startDistribution()
 	h.must("setup", "--nginx-conf", conf)
 	h.must("deploy", h.app, h.image("VERSION=v1", "IDS=/ids"), "--volume", h.ids+":/ids")
-	run := h.load(load.Config{Clients: 16, Pause: pace})
+	run := h.load(load.Config{Clients: 16})
 	h.must("deploy", h.app, h.image("VERSION=v2", "IDS=/ids"))
 	h.must("rollback", h.app)
 	h.assertLossless(run)
