@@ -95,11 +95,18 @@ func (e *Engine) TaggedImage(ctx context.Context, tag string) (Image, error) {
 	return e.Resolve(ctx, tag, PullNever, nil)
 }
 
-// Tag gives the image another name, which is taken from any image that had it.
+// Tag gives the image another name, which is taken from any image that had it. It
+// is not cut off: the engine would give the name all the same, after whoever wants
+// to take it away has looked for it.
 func (e *Engine) Tag(ctx context.Context, imageID, tag string) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("tagging image %q as %q: %w", imageID, tag, context.Cause(ctx))
+	}
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
 	failpoint.Hit("before tagging an image")
 	defer failpoint.Hit("after tagging an image")
-	if err := e.api.ImageTag(ctx, imageID, tag); err != nil {
+	if err := e.api.ImageTag(whole, imageID, tag); err != nil {
 		if errdefs.IsNotFound(err) {
 			return &NoImage{Ref: imageID}
 		}

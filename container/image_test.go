@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	zdd "zdd/container"
+	"zdd/container/dockertest"
 )
 
 // pulled resolves an image and forgets it after the test.
@@ -147,4 +148,28 @@ func useDockerConfig(t *testing.T, content string) {
 	config.SetDir(dir)
 	t.Cleanup(func() { config.SetDir(former) })
 	t.Setenv("DOCKER_CONFIG", dir)
+}
+
+// TestTag_isNotCutOff: an interrupt comes while the engine has the request. What
+// is undone then must find the name.
+func TestTag_isNotCutOff(t *testing.T) {
+	t.Parallel()
+	fake := dockertest.New(t, nil)
+	image := fake.AddImage("acme/web:1", dockertest.Image{})
+	engine, err := zdd.Connect(t.Context(), zdd.Config{Root: "/srv/zdd", Host: fake.Host()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = engine.Close() })
+	ctx, interrupt := context.WithCancel(t.Context())
+	fake.Before(dockertest.OpTag, 1, interrupt)
+	if err := engine.Tag(ctx, image, "zdd/web:1"); err != nil {
+		t.Error(err)
+	}
+	if found, err := engine.TaggedImage(t.Context(), "zdd/web:1"); err != nil || found.ID != image {
+		t.Errorf("the name is of %q, %v; want it given", found.ID, err)
+	}
+	if err := engine.Tag(ctx, image, "zdd/web:2"); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v after the interrupt, want it not to begin", err)
+	}
 }
