@@ -39,7 +39,8 @@ func (m *move) commit(ctx context.Context) error {
 // later command will read.
 func (m *move) isOnDisk(state release.State) bool {
 	found, err := m.app.State()
-	return err == nil && found.Live == state.Live && found.Deploy != nil && found.Deploy.Phase == state.Deploy.Phase
+	return err == nil && found.Live == state.Live && found.Deploy != nil &&
+		found.Deploy.Release == state.Deploy.Release && found.Deploy.Phase == state.Deploy.Phase
 }
 
 // committed is the state in which the target is live and only cleaning up is
@@ -164,6 +165,9 @@ func (m *move) grace() time.Duration {
 // before: after a kill in between, the journal brings the next command here
 // again. It takes a context as all undoing does.
 func (m *move) closeJournal(context.Context) error {
+	if m.numberless {
+		return nil // there is none
+	}
 	if m.ending != nil {
 		if err := m.ending(); err != nil {
 			return err

@@ -57,7 +57,7 @@ func (m *move) recordUndone() error {
 // change something. Of one that broke down after its commit the next command
 // tells, which finishes it: it has succeeded.
 func (m *move) recordFailure(failure *Error) error {
-	if m.appLock == nil || m.gone || m.kind == release.KindRecover || m.target.Number == 0 {
+	if m.appLock == nil || m.gone || m.kind == release.KindRecover || m.target.Number == 0 || m.numberless {
 		return nil
 	}
 	if journal := m.state.Deploy; journal != nil && journal.Phase == release.Committed || m.recorded() {

@@ -149,8 +149,10 @@ func (m *move) dropRelease(ctx context.Context) error {
 	return m.forgetRelease(ctx, m.target.Number)
 }
 
-// openJournal writes down that a move to m.target has begun.
+// openJournal writes down that a move to m.target has begun. Where that fails, the
+// number is given to nobody: the next move has it.
 func (m *move) openJournal(next int) error {
+	former := m.state
 	m.state.Next = next
 	m.state.Deploy = &release.Journal{
 		Kind: m.kind, Release: m.target.Number, Slot: m.slot, Phase: release.Started,
@@ -160,7 +162,11 @@ func (m *move) openJournal(next int) error {
 		m.state.Deploy.Settings = &m.settings
 	}
 	m.undo.addLast("the journal", m.closeJournal)
-	return m.app.SaveState(m.state)
+	err := m.app.SaveState(m.state)
+	if err != nil && !m.isOnDisk(m.state) {
+		m.state, m.numberless = former, true
+	}
+	return err
 }
 
 // idleSlot is where the next release goes.

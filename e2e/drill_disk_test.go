@@ -79,6 +79,18 @@ func TestDrillDisk_leavesNoFileHalfNew(t *testing.T) {
 	}
 }
 
+// TestDrillDisk_givesNoNumberThatItCannotWriteDown: history has each number once.
+func TestDrillDisk_givesNoNumberThatItCannotWriteDown(t *testing.T) {
+	t.Parallel()
+	d := newKillDrill(t)
+	for _, ever := range []string{"+", "", "+"} {
+		d.failAt(drilledMove{words: (*killDrill).deploy}, "eio", point{"creating state.json", 1}, ever)
+	}
+	version := d.expect()
+	d.must(d.deploy(version)...)
+	d.assertWhole(version)
+}
+
 // failAt lets one write fail, or all of its name from there on, and wants the
 // command to say so.
 func (d *killDrill) failAt(move drilledMove, action string, at point, ever string) {
