@@ -165,8 +165,8 @@ func (m *move) grace() time.Duration {
 // before: after a kill in between, the journal brings the next command here
 // again. It takes a context as all undoing does.
 func (m *move) closeJournal(context.Context) error {
-	if m.numberless {
-		return nil // there is none
+	if !m.journaled {
+		return nil
 	}
 	if m.ending != nil {
 		if err := m.ending(); err != nil {

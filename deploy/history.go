@@ -53,11 +53,12 @@ func (m *move) recordUndone() error {
 	return m.app.Append(entry)
 }
 
-// recordFailure writes the failure of a move down, if it got as far as to
-// change something. Of one that broke down after its commit the next command
-// tells, which finishes it: it has succeeded.
+// recordFailure writes the failure of a move down, if it got as far as to have a
+// journal: until then it changes nothing, and its number is the next one's. Of
+// one that broke down after its commit the next command tells, which finishes it:
+// it has succeeded.
 func (m *move) recordFailure(failure *Error) error {
-	if m.appLock == nil || m.gone || m.kind == release.KindRecover || m.target.Number == 0 || m.numberless {
+	if m.gone || !m.journaled {
 		return nil
 	}
 	if journal := m.state.Deploy; journal != nil && journal.Phase == release.Committed || m.recorded() {

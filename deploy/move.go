@@ -31,13 +31,12 @@ type move struct {
 	state    release.State // what is on disk
 	known    bool          // state was read
 
-	hooks  map[string]string // the app's, name → path
-	target release.Release   // the release that is to serve
-	// numberless says that its number could not be written down.
-	numberless bool
-	slot       release.Slot // where it runs
-	addresses  []netip.Addr // of the slot, one per replica
-	instances  []container.Instance
+	hooks     map[string]string // the app's, name → path
+	target    release.Release   // the release that is to serve
+	slot      release.Slot      // where it runs
+	addresses []netip.Addr      // of the slot, one per replica
+	instances []container.Instance
+	journaled bool // the disk has, or had, the journal of this move
 
 	undo     undo
 	ending   func() error // tells history how the move ended, before its journal is closed

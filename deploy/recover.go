@@ -196,7 +196,7 @@ func (m *move) interrupted() *move {
 	journal := m.state.Deploy
 	r := m.newMove(journal.Kind, m.name)
 	r.app, r.state, r.slot, r.step, r.begun = m.app, m.state, journal.Slot, StepRecover, journal.Started
-	r.known, r.reverted = true, m.reverted
+	r.known, r.journaled, r.reverted = true, true, m.reverted
 	if settings, err := m.app.Settings(); err == nil { // not what this command says
 		r.settings = settings
 	} else if live, err := m.app.Release(m.state.Live); err == nil {

@@ -163,8 +163,8 @@ func (m *move) openJournal(next int) error {
 	}
 	m.undo.addLast("the journal", m.closeJournal)
 	err := m.app.SaveState(m.state)
-	if err != nil && !m.isOnDisk(m.state) {
-		m.state, m.numberless = former, true
+	if m.journaled = err == nil || m.isOnDisk(m.state); !m.journaled {
+		m.state = former
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"zdd/container/dockertest"
 	"zdd/deploy"
 	"zdd/release"
 )
@@ -134,5 +135,37 @@ func TestDeploy_saysThatItWaitsForAnotherChangeOfNginx(t *testing.T) {
 	e := w.run(t.Context(), at("lock warning", 1, func() { close(told) }), recovering(web))
 	if e.err != nil || len(e.warnings()) != 1 || !strings.Contains(e.warnings()[0], "zdd deploy shop") {
 		t.Errorf("error %v, warnings %q; want one that names the holder", e.err, e.warnings())
+	}
+}
+
+// TestHistory_hasEachNumberOnce: a deploy that is interrupted before its number
+// is written down leaves it to the next one.
+func TestHistory_hasEachNumberOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(deploying(web, w.image()))
+	image := w.image()
+	for nth := 1; ; nth++ {
+		ctx, interrupt := context.WithCancel(t.Context())
+		w.fake.Before(dockertest.OpInspectImage, nth, interrupt)
+		w.run(ctx, ignore, deploying(web, image))
+		interrupt()
+		if w.state(web).Next > 2 { // it has its number
+			if nth < 3 {
+				t.Fatalf("it was interrupted %d times before, want twice", nth-1)
+			}
+			break
+		}
+	}
+	w.must(deploying(web, image))
+	entries, err := w.app(web).History()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[int]int{}
+	for _, entry := range entries {
+		if lines[entry.Release]++; lines[entry.Release] > 1 {
+			t.Errorf("history has release %d again: %+v", entry.Release, entry)
+		}
 	}
 }
