@@ -23,7 +23,7 @@ func (m *move) entry(outcome release.Outcome) release.Entry {
 // that is killed in between is finished by the next one, which looks first
 // whether it is written already.
 func (m *move) recordDone() error {
-	if m.recorded() {
+	if m.told() == release.Done {
 		return nil
 	}
 	entry := m.entry(release.Done)
@@ -32,19 +32,20 @@ func (m *move) recordDone() error {
 	return m.app.Append(entry)
 }
 
-// recorded says whether history has the end of this move already: of the
-// command, or of one that was killed after it had written the line.
-func (m *move) recorded() bool {
+// told is what history says of this move: "" for nothing yet. The command has
+// written it, or one that was killed after that, or whose undoing failed: such a
+// failure can be a success in the end.
+func (m *move) told() release.Outcome {
 	last, ok, err := m.app.LastEntry()
-	if err != nil || !ok {
-		return false
+	if err != nil || !ok || last.Kind != m.kind || last.Release != m.target.Number || !last.Time.After(m.begun) {
+		return ""
 	}
-	return last.Kind == m.kind && last.Release == m.target.Number && last.Time.After(m.begun)
+	return last.Outcome
 }
 
 // recordUndone writes down that an interrupted move was undone.
 func (m *move) recordUndone() error {
-	if m.recorded() {
+	if m.told() != "" {
 		return nil
 	}
 	entry := m.entry(release.Undone)
@@ -61,7 +62,7 @@ func (m *move) recordFailure(failure *Error) error {
 	if m.gone || !m.journaled {
 		return nil
 	}
-	if journal := m.state.Deploy; journal != nil && journal.Phase == release.Committed || m.recorded() {
+	if journal := m.state.Deploy; journal != nil && journal.Phase == release.Committed || m.told() != "" {
 		return nil
 	}
 	outcome := release.Failed

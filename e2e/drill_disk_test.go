@@ -91,6 +91,25 @@ func TestDrillDisk_givesNoNumberThatItCannotWriteDown(t *testing.T) {
 	d.assertWhole(version)
 }
 
+// TestDrillDisk_tellsASuccessThatWasAFailureFirst: neither the switch nor its
+// undoing can be written down, and the next command finds that the release serves.
+func TestDrillDisk_tellsASuccessThatWasAFailureFirst(t *testing.T) {
+	t.Parallel()
+	move := drilledMove{words: (*killDrill).deploy}
+	d := newKillDrill(t, "--switch", "reload")
+	_, all := d.struck("", move.words(d, d.expect())...)
+	struck := 0
+	for _, at := range all {
+		if strings.HasPrefix(at.name, "syncing the folder of t") && strings.HasSuffix(at.name, ".conf") {
+			d.failAt(move, "enospc", at, "+")
+			struck++
+		}
+	}
+	if struck == 0 {
+		t.Errorf("no write of the site among %v", all)
+	}
+}
+
 // failAt lets one write fail, or all of its name from there on, and wants the
 // command to say so.
 func (d *killDrill) failAt(move drilledMove, action string, at point, ever string) {
