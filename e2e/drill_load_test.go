@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -250,8 +249,7 @@ func (l *loaded) judge() {
 // checksPassed is when the checks of a deploy had passed, by its events.
 func checksPassed(t testing.TB, deploy result) time.Time {
 	t.Helper()
-	lines := slices.Collect(strings.Lines(deploy.stdout))
-	for _, line := range lines {
+	for line := range strings.Lines(deploy.stdout) {
 		var event struct {
 			Time         time.Time
 			Step, Status string

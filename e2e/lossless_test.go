@@ -2,11 +2,9 @@ package e2e
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -59,22 +57,9 @@ func assertNoAnswerBefore(t *testing.T, report load.Report, version string, depl
 		t.Errorf("%s has answered nobody", version)
 		return
 	}
-	for line := range strings.Lines(deploy.stdout) {
-		var event struct {
-			Time         time.Time
-			Step, Status string
-		}
-		if err := json.Unmarshal([]byte(line), &event); err != nil {
-			t.Fatal(err)
-		}
-		if event.Step == "check" && event.Status == "done" {
-			if answers.First.Before(event.Time) {
-				t.Errorf("%s answered at %s, before its checks passed at %s", version, answers.First, event.Time)
-			}
-			return
-		}
+	if passed := checksPassed(t, deploy); answers.First.Before(passed) {
+		t.Errorf("%s answered at %s, before its checks passed at %s", version, answers.First, passed)
 	}
-	t.Errorf("the checks of %s never passed:\n%s", version, deploy.stdout)
 }
 
 // TestDeploy_losesNoRequestInTwentyDeploys is the promise: clients that never
