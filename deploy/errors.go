@@ -58,6 +58,11 @@ func unfit(hint string, err error) error {
 	return &Error{Exit: ExitUnfit, Err: err, Hint: hint}
 }
 
+// incomplete is a failure that leaves something of the app undone.
+func incomplete(app string, err error) *Error {
+	return &Error{Exit: ExitIncomplete, Err: err, Hint: "mend what is named above, then run: zdd recover " + app}
+}
+
 // headline is err in one line, for the event of a step. The command's last
 // event has it whole.
 func headline(err error) string {

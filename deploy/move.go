@@ -236,7 +236,7 @@ func (m *move) end(ctx context.Context, outcome *Outcome, err *error) {
 		failure = classify(ctx, *err, m.step)
 		m.ending = func() error { return m.recordFailure(failure) }
 		m.takeBack(ctx, failure)
-		// Where there was no journal to close, or it stays open.
+		// Where the journal stays open.
 		if recordErr := m.recordFailure(failure); recordErr != nil {
 			m.warn(m.step, recordErr)
 		}
@@ -269,9 +269,8 @@ func (m *move) takeBack(ctx context.Context, failure *Error) {
 		m.makeRoom()
 		if err := m.undo.run(ctx, m.undoLimit()); err != nil {
 			m.tell(StepUndo, Failed, err.Error(), time.Since(begun))
-			failure.Exit = ExitIncomplete
-			failure.Err = errors.Join(failure.Err, err)
-			failure.Hint = fmt.Sprintf("mend what is named above, then run: zdd recover %s", m.name)
+			left := incomplete(m.name, errors.Join(failure.Err, err))
+			failure.Exit, failure.Err, failure.Hint = left.Exit, left.Err, left.Hint
 			return
 		}
 		m.tell(StepUndo, Done, "", time.Since(begun))

@@ -233,10 +233,7 @@ func (r *move) settle(ctx context.Context) (string, error) {
 	r.registerUndo()
 	r.ending = r.recordUndone
 	if err := r.undo.run(ctx, r.undoLimit()); err != nil {
-		return "", &Error{
-			Exit: ExitIncomplete, Err: fmt.Errorf("undoing the interrupted %s of release %d: %w", r.kind, r.target.Number, err),
-			Hint: "mend what is named above, then run: zdd recover " + r.name,
-		}
+		return "", incomplete(r.name, fmt.Errorf("undoing the interrupted %s of release %d: %w", r.kind, r.target.Number, err))
 	}
 	return fmt.Sprintf("undid the %s of release %d, which was interrupted", r.kind, r.target.Number), nil
 }

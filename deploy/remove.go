@@ -46,10 +46,7 @@ func (m *move) halfRemoved(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	return &Error{
-		Exit: ExitIncomplete, Err: fmt.Errorf("removing %s: %w", m.name, err),
-		Hint: "mend what is named above, then run: zdd recover " + m.name,
-	}
+	return incomplete(m.name, fmt.Errorf("removing %s: %w", m.name, err))
 }
 
 // awaitInterrupted lets nothing of a killed move appear after the removal, which
